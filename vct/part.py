@@ -1,0 +1,74 @@
+"""`Part`: the base of everything that a YAML file may name. A part is its own configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Annotated, Any, Union
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Part(BaseModel):
+    """A frozen configuration whose fields are the YAML keys and whose one method does the work."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Refers:
+    """Marks a field that holds the name of something defined elsewhere in the protocol (family = the protocol's key)."""
+
+    family: str
+
+
+ArmName = Annotated[str, Refers("arms")]
+VisitName = Annotated[str, Refers("visits")]
+ReadoutName = Annotated[str, Refers("readouts")]
+EndpointName = Annotated[str, Refers("endpoints")]
+
+
+@cache
+def plugins(family: str) -> tuple[type[Any], ...]:
+    """Classes that other packages offer under the entry point group `vct.<family>`, in name order."""
+    found = sorted(entry_points(group=f"vct.{family}"), key=lambda point: point.name)
+    return tuple(point.load() for point in found)
+
+
+def one_of(members: tuple[type[Any], ...]) -> Any:
+    """The type of a field that takes any of `members`, told apart by their `kind:`."""
+    return Annotated[Union[members], Field(discriminator="kind")]  # noqa: UP007
+
+
+def references(part: BaseModel, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """Every name in `part` that refers to something else, as (place, family, name), nested parts included."""
+    for key, info in type(part).model_fields.items():
+        value = getattr(part, key)
+        marks = [mark for mark in info.metadata if isinstance(mark, Refers)] or _inner_marks(info.annotation)
+        for place, leaf in _leaves(value, (*loc, key)):
+            if isinstance(leaf, BaseModel):
+                yield from references(leaf, place)
+            elif marks and isinstance(leaf, str):
+                yield place, marks[0].family, leaf
+
+
+def _leaves(value: object, loc: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], object]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, (*loc, key))
+    elif isinstance(value, (tuple, list)):
+        for index, item in enumerate(value):
+            yield from _leaves(item, (*loc, index))
+    else:
+        yield loc, value
+
+
+def _inner_marks(annotation: Any) -> list[Refers]:
+    """Marks inside `tuple[ReadoutName, ...]`, `ReadoutName | None` and the like; the keys of a mapping are not values."""
+    found = [mark for mark in getattr(annotation, "__metadata__", ()) if isinstance(mark, Refers)]
+    args = getattr(annotation, "__args__", ())
+    for arg in args[1:] if getattr(annotation, "__origin__", None) is dict else args:
+        found += _inner_marks(arg)
+    return found

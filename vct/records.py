@@ -1,0 +1,216 @@
+"""The nouns: frozen records that know nothing. The unit is the last part of a field's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from vct.volume import Triple, Volume
+
+Sex = Literal["F", "M"]
+Attended = Literal["done", "missed", "failed_scan", "after_dropout"]
+Source = Literal["measured", "truth"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """An enrolled virtual patient. (`id`, `arm`) is unique: a counterfactual twin shares the `id` and differs in `arm`.
+
+    Random streams are named after `id` and never after `arm`, so twins share body, disease and luck.
+    """
+
+    id: str
+    sex: Sex
+    age_years: float
+    height_cm: float
+    weight_kg: float
+    arm: str = ""
+    stratum: str = "all"
+    site: str = ""
+    enrolled_day: float = 0.0
+    dropout_day: float | None = None
+
+    @property
+    def bmi_kg_m2(self) -> float:
+        """Weight over height squared."""
+        return self.weight_kg / (self.height_cm / 100.0) ** 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A visit of the protocol; `day` counts from randomisation and is the actual day once a patient attends it."""
+
+    name: str
+    day: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attendance:
+    """What became of one planned visit of one patient; `visit.day` is the actual day."""
+
+    patient: str
+    arm: str
+    visit: Visit
+    planned_day: float
+    status: Attended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesion:
+    """A planted lesion as it truly is on one day: an ellipsoid of uniform uptake, before any blur.
+
+    `diameter_mm` is that of the sphere of equal volume; `axis_ratios` (x, y, z) multiply it and have product 1.
+    `center_mm` is None until an engine has placed the lesion in `organ`; `room_mm` is the diameter for which the engine
+    finds room, the same at every visit, so that the lesion does not wander. `is_new` marks a lesion that was absent at
+    the first visit.
+    """
+
+    id: str
+    organ: str
+    diameter_mm: float
+    suv: float
+    room_mm: float
+    axis_ratios: Triple = (1.0, 1.0, 1.0)
+    center_mm: Triple | None = None
+    is_new: bool = False
+
+    @property
+    def volume_ml(self) -> float:
+        """Volume of the ellipsoid."""
+        return 3.141592653589793 / 6.0 * self.diameter_mm**3 / 1000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A patient on the day of a visit, with the lesions that are truly there: the planted truth."""
+
+    patient: Patient
+    visit: Visit
+    lesions: tuple[Lesion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scan:
+    """A PET/CT of a snapshot. `snapshot.lesions` have their `center_mm` once an engine made the scan.
+
+    `labels` (uint8, numbers of `vct.structures`) lie on the PET's grid and tell the organ under a lesion, not the
+    lesion. `planted_suv` maps structure names to the uptake that was painted, before blur and noise: what a perfect
+    reader would report; empty when the engine does not know. `fwhm_mm` and `noise_cov` say what blur and what noise
+    (coefficient of variation in the liver) the PET already carries. `background_suv` maps a lesion's id to the uptake
+    around it.
+    """
+
+    snapshot: Snapshot
+    ct: Volume
+    pet: Volume
+    labels: Volume | None
+    made_by: str
+    fwhm_mm: float = 0.0
+    noise_cov: float = 0.0
+    planted_suv: Mapping[str, float] = field(default_factory=dict)
+    background_suv: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A number that a readout took from one scan, beside what a perfect reader reports of the planted truth.
+
+    `value` is None when the image does not allow the reading; `truth` is None when nobody knows it.
+    """
+
+    patient: str
+    arm: str
+    visit: str
+    day: float
+    readout: str
+    value: float | None
+    unit: str
+    truth: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What an endpoint makes of one patient's readings: one number or verdict (`category`) at one `visit`.
+
+    `value` is None when the outcome is missing; `rule` says which rule fired with its numbers, or why it is missing. A
+    responder endpoint has value 0 or 1. Survival endpoints fill `event` and `time_days`. `baseline` is the covariate
+    for ANCOVA. `source` tells whether measured readings or planted truths went in.
+    """
+
+    patient: str
+    arm: str
+    endpoint: str
+    visit: str
+    value: float | None
+    unit: str
+    category: str = ""
+    event: bool | None = None
+    time_days: float | None = None
+    baseline: float | None = None
+    rule: str = ""
+    source: Source = "measured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One statement about the arms, with the same columns for every method.
+
+    `quantity` names the estimate ("mean difference", "hazard ratio", "response rate", ...). A statement about one arm
+    has `reference` "". `checked` is how the method's implementation was validated: "golden" (a published value),
+    "second implementation" or "unvalidated".
+    """
+
+    endpoint: str
+    method: str
+    quantity: str
+    estimate: float | None
+    unit: str
+    ci_low: float | None
+    ci_high: float | None
+    confidence: float
+    statistic: float | None
+    p_value: float | None
+    n: int
+    n_missing: int
+    arm: str
+    reference: str = ""
+    n_reference: int = 0
+    visit: str = ""
+    subgroup: str = "all"
+    analysis_set: str = "ITT"
+    source: Source = "measured"
+    note: str = ""
+    checked: str = "unvalidated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """Who was screened and who came in: the CONSORT numbers and every enrolled patient with the visits' fate.
+
+    `excluded` counts screened candidates by the first criterion that they failed. `per_protocol` holds the
+    (patient, arm) pairs without a major deviation (a missed or failed visit, dropout).
+    """
+
+    patients: tuple[Patient, ...]
+    attendance: tuple[Attendance, ...]
+    n_screened: int
+    excluded: Mapping[str, int]
+
+    @property
+    def per_protocol(self) -> frozenset[tuple[str, str]]:
+        """Patients, as (id, arm), who attended every planned visit with a usable scan."""
+        failed = {(item.patient, item.arm) for item in self.attendance if item.status != "done"}
+        return frozenset((patient.id, patient.arm) for patient in self.patients) - failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialResult:
+    """All that a trial produced, as the report prints it. `protocol` is the resolved protocol as plain data."""
+
+    protocol: Mapping[str, Any]
+    enrolment: Enrolment
+    readings: tuple[Reading, ...]
+    outcomes: tuple[Outcome, ...]
+    comparisons: tuple[Comparison, ...]
+    provenance: Mapping[str, Any]

@@ -1,0 +1,12 @@
+"""Where the YAML files that come with `vct` lie, in a checkout and in an installed wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def shipped(folder: str) -> Path:
+    """The folder of shipped `cohorts` or `protocols`."""
+    package = Path(__file__).resolve().parent
+    inside = package / "shipped" / folder
+    return inside if inside.is_dir() else package.parent / folder

@@ -1,0 +1,146 @@
+"""`Volume`: a 3-D image in RAS+ axes, millimetres and a named unit."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vct.errors import InputError
+
+Unit = Literal["HU", "SUVbw", "label"]
+Triple = tuple[float, float, float]
+_STORED_AS: dict[Unit, Any] = {"HU": np.int16, "SUVbw": np.float32, "label": np.uint8}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Where the voxels of a volume lie: `shape` (X, Y, Z), spacing, and the centre of voxel (0, 0, 0), in RAS+ mm.
+
+    RAS+: x grows to the patient's right, y to the front (anterior), z to the head (superior).
+    """
+
+    shape: tuple[int, int, int]
+    spacing_mm: Triple
+    origin_mm: Triple
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of one voxel."""
+        return float(np.prod(self.spacing_mm)) / 1000.0
+
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        """(4, 4) voxel index to RAS+ mm, as in NIfTI."""
+        matrix = np.diag([*self.spacing_mm, 1.0])
+        matrix[:3, 3] = self.origin_mm
+        return matrix
+
+    def axes_mm(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Voxel-centre coordinates along x, y and z, shaped (X, 1, 1), (1, Y, 1) and (1, 1, Z) so that they broadcast."""
+        x, y, z = (o + s * np.arange(n) for o, s, n in zip(self.origin_mm, self.spacing_mm, self.shape, strict=True))
+        return x[:, None, None], y[None, :, None], z[None, None, :]
+
+    def resampled(self, spacing_mm: Triple) -> Grid:
+        """The grid of another spacing over the same outer faces (the far face may move by less than half a voxel)."""
+        shape = tuple(
+            max(1, round(n * old / new)) for n, old, new in zip(self.shape, self.spacing_mm, spacing_mm, strict=True)
+        )
+        origin = tuple(
+            o - old / 2 + new / 2 for o, old, new in zip(self.origin_mm, self.spacing_mm, spacing_mm, strict=True)
+        )
+        return Grid(
+            shape=(shape[0], shape[1], shape[2]), spacing_mm=spacing_mm, origin_mm=(origin[0], origin[1], origin[2])
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Volume:
+    """A 3-D image: `data` (X, Y, Z), float32 for HU and SUVbw (g/ml), uint8 for label, on a `grid`."""
+
+    data: NDArray[Any]
+    grid: Grid
+    unit: Unit
+
+    def __post_init__(self) -> None:
+        if self.data.shape != self.grid.shape:
+            raise ValueError(f"data of shape {self.data.shape} does not fit a grid of {self.grid.shape}")
+
+    def resampled(self, grid: Grid) -> Volume:
+        """The volume on another grid: labels by nearest neighbour, others averaged down or interpolated trilinearly.
+
+        Outside the field of view: -1000 HU, SUV 0, label 0.
+        """
+        from scipy import ndimage
+
+        if grid == self.grid:
+            return self
+        is_label = self.unit == "label"
+        source = self.data if is_label else _box_blur(self.data, self.grid.spacing_mm, grid.spacing_mm)
+        scale = np.divide(grid.spacing_mm, self.grid.spacing_mm)
+        offset = np.divide(np.subtract(grid.origin_mm, self.grid.origin_mm), self.grid.spacing_mm)
+        data = ndimage.affine_transform(
+            source,
+            scale,
+            offset,
+            output_shape=grid.shape,
+            order=0 if is_label else 1,
+            mode="grid-constant",
+            cval=-1000.0 if self.unit == "HU" else 0.0,
+        )
+        return Volume(data=data.astype(self.data.dtype, copy=False), grid=grid, unit=self.unit)
+
+    def save(self, path: Path) -> None:
+        """Write NIfTI (int16 HU, float32 SUV, uint8 label) aside, then rename; the same volume gives the same bytes."""
+        import nibabel as nib
+
+        dtype = _STORED_AS[self.unit]
+        data = self.data if dtype is np.float32 else np.rint(self.data)
+        image = nib.Nifti1Image(np.ascontiguousarray(data, dtype=dtype), self.grid.affine)
+        image.header.set_xyzt_units("mm")
+        image.header["descrip"] = f"{self.unit} SYNTHETIC".encode()
+        aside = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+        nib.save(image, aside)
+        aside.replace(path)
+
+
+def load(path: Path, unit: Unit) -> Volume:
+    """Read a NIfTI file into RAS+ axes.
+
+    Raises InputError when the file is missing or damaged, or when its axes are oblique to the patient's.
+    """
+    import nibabel as nib
+
+    try:
+        image: Any = nib.as_closest_canonical(nib.load(path))
+        data = np.asarray(image.dataobj)
+    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
+        raise InputError(f"{path}: not a readable NIfTI file ({error})") from error
+    if data.ndim != 3:
+        raise InputError(f"{path}: must hold one 3-D image (got shape {data.shape})")
+    rotation = image.affine[:3, :3]
+    spacing = np.diag(rotation)
+    if not np.allclose(rotation, np.diag(spacing), atol=1e-3 * float(spacing.max())):
+        raise InputError(f"{path}: axes are oblique to the patient's; resample the image first")
+    grid = Grid(
+        shape=(data.shape[0], data.shape[1], data.shape[2]),
+        spacing_mm=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
+        origin_mm=(float(image.affine[0, 3]), float(image.affine[1, 3]), float(image.affine[2, 3])),
+    )
+    return Volume(data=data.astype(np.uint8 if unit == "label" else np.float32), grid=grid, unit=unit)
+
+
+def _box_blur(data: NDArray[Any], spacing_mm: Triple, target_mm: Triple) -> NDArray[Any]:
+    """Average over the target voxel where it is larger than the source voxel, so that no sample is skipped."""
+    from scipy import ndimage
+
+    for axis, (old, new) in enumerate(zip(spacing_mm, target_mm, strict=True)):
+        if new > old * 1.001:
+            reach = int(np.ceil((new / old - 1) / 2))
+            weights = np.clip((new / old + 1) / 2 - np.abs(np.arange(-reach, reach + 1)), 0.0, 1.0)
+            data = ndimage.correlate1d(data, weights / weights.sum(), axis=axis, mode="nearest")
+    return data
