@@ -19,7 +19,7 @@ class Part(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Refers:
-    """Marks a field that holds the name of something defined elsewhere in the protocol (family = the protocol's key)."""
+    """Marks a field that holds the name of something else in the protocol; `family` is the key it stands under there."""
 
     family: str
 
@@ -66,7 +66,7 @@ def _leaves(value: object, loc: tuple[str | int, ...]) -> Iterator[tuple[tuple[s
 
 
 def _inner_marks(annotation: Any) -> list[Refers]:
-    """Marks inside `tuple[ReadoutName, ...]`, `ReadoutName | None` and the like; the keys of a mapping are not values."""
+    """Marks inside `tuple[ReadoutName, ...]`, `ReadoutName | None` and so on; a mapping's keys are not values."""
     found = [mark for mark in getattr(annotation, "__metadata__", ()) if isinstance(mark, Refers)]
     args = getattr(annotation, "__args__", ())
     for arg in args[1:] if getattr(annotation, "__origin__", None) is dict else args:

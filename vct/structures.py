@@ -66,3 +66,19 @@ GROUPS: dict[str, tuple[str, ...]] = {
 def labels_of(structure: str) -> tuple[int, ...]:
     """Label numbers of a structure or of a group of them ("kidneys"). Raises KeyError for a name that is neither."""
     return tuple(STRUCTURES[name] for name in GROUPS.get(structure, (structure,)))
+
+LESION_SITES: tuple[str, ...] = (
+    "lung",
+    "mediastinum",
+    "axilla",
+    "supraclavicular",
+    "liver",
+    "spleen",
+    "adrenal",
+    "retroperitoneum",
+    "pelvis_node",
+    "bone",
+    "soft_tissue",
+    "subcutaneous",
+)
+"""Where a lesion may sit: organs, node stations in fat, bone, muscle and subcutaneous fat. Engines place them there."""

@@ -41,7 +41,7 @@ class Grid:
         return matrix
 
     def axes_mm(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Voxel-centre coordinates along x, y and z, shaped (X, 1, 1), (1, Y, 1) and (1, 1, Z) so that they broadcast."""
+        """Voxel centres along x, y, z, shaped (X, 1, 1), (1, Y, 1), (1, 1, Z) so that they broadcast."""
         x, y, z = (o + s * np.arange(n) for o, s, n in zip(self.origin_mm, self.spacing_mm, self.shape, strict=True))
         return x[:, None, None], y[None, :, None], z[None, None, :]
 
