@@ -19,7 +19,7 @@ class Part(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Refers:
-    """Marks a field that holds the name of something else in the protocol; `family` is the key it stands under there."""
+    """Marks a field that names something else in the protocol; `family` is the key it stands under."""
 
     family: str
 
