@@ -216,6 +216,8 @@ def _problem_of(model: type[BaseModel], tree: Tree, item: ErrorDetails) -> Probl
         rule = f"must be one of {', '.join(expected)}"
         if kind == "union_tag_invalid":
             loc = (*loc, "kind")
+    if kind == "value_error" and isinstance(value, (dict, list)):
+        value = None
     if kind == "union_tag_not_found":
         return tree.problem(loc, "needs a 'kind'")
     rule = rule[0].lower() + rule[1:] if rule else kind
@@ -276,4 +278,4 @@ def _fields(annotation: Any) -> tuple[str, ...]:
 
 
 def _unique(problems: Iterator[Problem]) -> list[Problem]:
-    return list(dict.fromkeys(problems))
+    return list({str(problem): problem for problem in problems}.values())
