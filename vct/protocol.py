@@ -61,6 +61,7 @@ class Protocol(Part):
             "readouts": tuple(readout.label for readout in self.readouts),
             "endpoints": tuple(endpoint.name for endpoint in self.endpoints),
             "sites": tuple(site.name for site in self.conduct.sites),
+            "variables": self.cohort.variables,
         }
 
     def resolved(self) -> dict[str, Any]:
