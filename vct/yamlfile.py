@@ -189,7 +189,7 @@ def _at(place: Place, loc: Loc, rule: str, value: object) -> Problem:
 
 def _problem_of(model: type[BaseModel], tree: Tree, item: ErrorDetails) -> Problem:
     """One pydantic error, in our words: its place in the file, the rule, the value, the nearest valid name."""
-    loc, fields = _walk(model, tree.data, item["loc"])
+    loc, fields = _walk(model, tree.data, item["loc"], item["type"] == "missing")
     kind, ctx, value = item["type"], item.get("ctx", {}), item.get("input")
     near = None
     rule = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
@@ -224,7 +224,7 @@ def _problem_of(model: type[BaseModel], tree: Tree, item: ErrorDetails) -> Probl
     return tree.problem(loc, rule.replace("should be", "must be"), value, near)
 
 
-def _walk(model: type[BaseModel], data: Any, loc: Loc) -> tuple[Loc, tuple[str, ...]]:
+def _walk(model: type[BaseModel], data: Any, loc: Loc, missing: bool) -> tuple[Loc, tuple[str, ...]]:
     """Drop the union tags from a pydantic location; also the field names of the innermost model on the way."""
     place: list[str | int] = []
     fields: tuple[str, ...] = tuple(model.model_fields)
@@ -235,7 +235,7 @@ def _walk(model: type[BaseModel], data: Any, loc: Loc) -> tuple[Loc, tuple[str, 
                 annotation = _member(annotation, item)
                 fields = _fields(annotation) or fields
                 continue
-            if item not in data and index < len(loc) - 1:
+            if item not in data and not (missing and index == len(loc) - 1):
                 continue
             place.append(item)
             inner = _submodel(annotation, item)
