@@ -21,7 +21,7 @@ def load_population(source: str | Path) -> Population:
     Raises SpecError with every broken rule, each with file, line and column.
     """
     path = Path(source)
-    if not path.is_file():
+    if not _is_file(path):
         path = _shipped(str(source), Tree(None, str(source)), ())
     tree = read(path)
     resolve(tree, (), path.parent)
@@ -91,12 +91,19 @@ def _load_base(tree: Tree, loc: Loc, name: str, folder: Path, seen: tuple[Path, 
 
 def _find(tree: Tree, loc: Loc, name: str, folder: Path) -> Path:
     for candidate in (name, f"{name}.yaml"):
-        if (folder / candidate).is_file():
+        if _is_file(folder / candidate):
             try:
                 return beside(folder, candidate)
             except ValueError as error:
                 raise SpecError([tree.problem(loc, str(error))]) from None
     return _shipped(name, tree, loc)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _shipped(name: str, tree: Tree, loc: Loc) -> Path:

@@ -136,7 +136,7 @@ class Population(Part):
 
     def _refuse_rare_bodies(self) -> None:
         """Raise ValueError when `restrict` would throw nearly every body away."""
-        u = np.random.default_rng(0).random((TRIED, 4)) + 2.0**-54
+        u = uniforms(stream(0, "restrict"), 4 * TRIED).reshape(TRIED, 4)
         for sex, share in (("F", self.female_fraction), ("M", 1.0 - self.female_fraction)):
             of_sex = np.full(TRIED, sex == "F")
             body = self.body_size.draw(of_sex, self._ages(of_sex, u[:, 1]), u[:, 2:])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STATISTICS = ("mean", "sd", "p5", "p25", "p50", "p75", "p95")
+BLOCK = 4096
 _PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _EVEN = (np.arange(4096) + 0.5) / 4096
 
@@ -22,9 +23,11 @@ def draw(population: Population, n: int, seed: int) -> pd.DataFrame:
     """`n` candidates, a row each: id, sex, age_years, height_cm, weight_kg, bmi_kg_m2 and the biomarkers."""
     import pandas as pd
 
-    candidates = population.candidates(1, n, seed)
-    sex = np.where(candidates.female, "F", "M")
-    return pd.DataFrame({"id": candidates.ids, "sex": sex, **candidates.columns})
+    blocks = [population.candidates(first, min(BLOCK, n + 1 - first), seed) for first in range(1, n + 1, BLOCK)]
+    tables = [
+        pd.DataFrame({"id": block.ids, "sex": np.where(block.female, "F", "M"), **block.columns}) for block in blocks
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def against_target(population: Population, table: pd.DataFrame) -> pd.DataFrame:
