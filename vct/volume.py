@@ -134,6 +134,25 @@ def load(path: Path, unit: Unit) -> Volume:
     return Volume(data=data.astype(np.uint8 if unit == "label" else np.float32), grid=grid, unit=unit)
 
 
+def cubic_sampled(data: NDArray[Any], scale: Triple, offset: Triple, shape: tuple[int, int, int]) -> NDArray[Any]:
+    """Cubic spline through floats (X, Y, Z), read at index `offset + scale * i` along each axis; keeps the precision.
+
+    Splines add next to no blur, where trilinear interpolation adds up to h^2 / 6 of variance. Beyond the outermost
+    voxel centres the nearest one counts. One axis after another: a fraction of the time of `scipy.ndimage`.
+    """
+    from scipy import ndimage
+
+    margin = 8
+    out = ndimage.spline_filter(np.pad(data, margin, mode="edge"), order=3, output=data.dtype, mode="mirror")
+    for axis, (step, start, count) in enumerate(zip(scale, offset, shape, strict=True)):
+        at = np.clip(start + step * np.arange(count), 0, data.shape[axis] - 1) + margin
+        first = np.floor(at).astype(np.intp)
+        f = np.expand_dims((at - first).astype(data.dtype), tuple(other for other in range(3) if other != axis))
+        weights = ((1 - f) ** 3, 3 * f**3 - 6 * f**2 + 4, -3 * f**3 + 3 * f**2 + 3 * f + 1, f**3)
+        out = sum(w / 6 * out.take(first + tap, axis=axis) for tap, w in enumerate(weights, start=-1))
+    return np.asarray(out)
+
+
 def _box_blur(data: NDArray[Any], spacing_mm: Triple, target_mm: Triple) -> NDArray[Any]:
     """Average over the target voxel where it is larger than the source voxel, so that no sample is skipped."""
     from scipy import ndimage
