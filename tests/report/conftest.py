@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from vct.records import (
     TrialResult,
     Visit,
 )
+from vct.report import MipImage, mip_png, write
 from vct.volume import Grid, Volume
 
 VISITS = {"baseline": 0.0, "week8": 56.0, "week16": 112.0}
@@ -120,13 +122,11 @@ class Trial:
             found.append(
                 Outcome(endpoint="PERCIST", visit=visit, value=responded, unit="1", category=category, rule="r", **base)
             )
-        progressed = category == "PMD"
-        days = 112.0 if len(own) == 3 else 56.0
-        found.append(
-            Outcome(
-                endpoint="PFS", visit="", value=days, unit="days", event=progressed, time_days=days + len(found), **base
-            )
-        )
+        luck = int(patient.id[1:]) * 37 % 101 / 101
+        days = 20.0 + 260.0 * luck / EFFECT[self.arms.index(patient.arm)] ** 2
+        event = days < 180.0
+        time = min(days, 180.0)
+        found.append(Outcome(endpoint="PFS", visit="", value=time, unit="days", event=event, time_days=time, **base))
         return found
 
 
@@ -228,7 +228,20 @@ def result(make_result: Callable[..., TrialResult]) -> TrialResult:
     return make_result()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def images(scan: Scan) -> tuple[MipImage, ...]:
+    return (MipImage(patient="P0001", arm="new drug", visit="baseline", png=mip_png(scan)),)
+
+
+@pytest.fixture(scope="session")
+def written(result: TrialResult, images: tuple[MipImage, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a trial of two arms."""
+    folder = tmp_path_factory.mktemp("report")
+    write(result, folder, images)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def scan() -> Scan:
     """A box of tissue in air, with one hot voxel on the patient's right, in front and low."""
     grid = Grid(shape=(40, 30, 50), spacing_mm=(8.0, 8.0, 8.0), origin_mm=(-156.0, -116.0, 0.0))

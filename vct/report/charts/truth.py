@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vct.records import TrialResult
-from vct.report.charts.base import GREY, Figure, arm_colour, evenly, finished, inline, records
+from vct.report.charts.base import GREY, Figure, arm_colour, base_chart, evenly, finished, inline
 from vct.report.charts.select import used_readouts
 from vct.report.tables import arms_of
 
@@ -44,7 +44,7 @@ def _panel(index: int, readout: str, unit: str, pairs: list[Pair], arms: list[st
     scale = alt.Scale(type="log") if wide else alt.Scale(zero=False)
     ends = [{"truth": low, "value": low}, {"truth": high, "value": high}]
     base = alt.Chart(inline(ends)).mark_line(color=GREY, strokeDash=[4, 3])
-    points = alt.Chart(records(frame)).mark_point(size=18, opacity=0.6, filled=True)
+    points = base_chart().mark_point(size=18, opacity=0.6, filled=True)
     encodings = {
         "x": alt.X("truth:Q", title=f"Planted truth{_in(unit)}", scale=scale, axis=alt.Axis(tickCount=4)),
         "y": alt.Y("value:Q", title=f"Reading{_in(unit)}", scale=scale, axis=alt.Axis(tickCount=4)),
@@ -58,7 +58,7 @@ def _panel(index: int, readout: str, unit: str, pairs: list[Pair], arms: list[st
         title=readout,
         caption=f"{some} readings{'; logarithmic axes' if wide else ''}.",
         alt=f"Scatter plot of {readout}: {some} readings against the planted truth; {_above(frame)}.",
-        spec=finished(*layers, height=230),
+        spec=finished(frame, *layers, height=230),
         frame=frame,
     )
 
