@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from vct.acquisition import Acquisition
 from vct.acquisition.blur import blurred, gaussian_kernel, sampled
 from vct.records import Scan
+from vct.rng import stream
 from vct.shapes import FWHM_PER_SIGMA, blurred_sphere_center
-from vct.volume import Grid, Volume
+from vct.volume import Grid, Volume, cubic_sampled
 
 
 def point(spacing_mm: float = 2.0) -> Volume:
@@ -91,3 +93,19 @@ def test_sampling_keeps_the_resolution() -> None:
     assert fwhm == 8.0
     assert variance_mm2(fine, 0) == pytest.approx(variance_mm2(coarse, 0), rel=0.01)
     assert fine.data.sum() * 8.0 == pytest.approx(coarse.data.sum() * 27.0, rel=0.01)
+
+
+def test_second_implementation_of_cubic_sampling() -> None:
+    """scipy.ndimage treats the outermost voxels in another way; further in the two agree."""
+    image = stream(1, "image").random((40, 36, 38))
+    scale, offset, shape = (0.5, 0.7, 1.3), (10.0, 9.3, 8.1), (36, 24, 16)
+    expected = ndimage.affine_transform(image, scale, offset, output_shape=shape, order=3, mode="nearest")
+    assert cubic_sampled(image, scale, offset, shape) == pytest.approx(expected, abs=1e-4)
+    assert cubic_sampled(image.astype(np.float32), scale, offset, shape).dtype == np.float32
+
+
+def test_beyond_the_field_of_view_the_nearest_voxel_counts() -> None:
+    image = np.arange(5.0)[:, None, None] * np.ones((5, 5, 5))
+    found = cubic_sampled(image, (1.0, 1.0, 1.0), (-3.0, 0.0, 0.0), (11, 5, 5))[:, 2, 2]
+    assert found[:4] == pytest.approx(0.0, abs=1e-3)
+    assert found[7:] == pytest.approx(4.0, abs=1e-3)
