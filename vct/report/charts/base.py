@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 ARM_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f6a00", "#767676")
 """Okabe and Ito's palette, safe for colour-blind readers (https://jfly.uni-koeln.de/color/), and two darker ones."""
 
+GRADES = ("CMR", "PMR", "SMD", "PMD")
+"""PERCIST's categories from best to worst."""
+
 CATEGORY_COLOURS: dict[str, str] = {
     "CMR": "#01665e",
     "PMR": "#5ab4ac",
