@@ -35,9 +35,14 @@ FULL_COURSE = {
         "drug": {
             "responder_fraction": 0.5,
             "complete_fraction": 0.1,
-            "responders": {"uptake_change": -0.5, "size_change": -0.2, "growth_ratio": 0.1, "new_lesion_ratio": 0.2},
-            "uptake_sd_between_patients": 0.2,
-            "uptake_sd_between_lesions": 0.2,
+            "responders": {
+                "uptake_change": -0.5,
+                "size_change": -0.2,
+                "growth_ratio": 0.1,
+                "new_lesion_ratio": 0.2,
+                "uptake_sd_between_patients": 0.2,
+                "uptake_sd_between_lesions": 0.2,
+            },
         }
     },
 }
