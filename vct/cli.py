@@ -115,7 +115,7 @@ def cohort(
 
     population = load_population(name)
     patients = draw(population, number, seed)
-    Console().print(frame_table(population.title, against_target(population, patients)))
+    Console().print(frame_table(population.title, against_target(population, patients).drop(columns="n")))
     if out:
         write_aside(out, patients.to_csv(index=False, lineterminator="\n").encode())
         typer.echo(f"{number} patients: {out}")
