@@ -33,20 +33,27 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operating:
-    """What a design does under one true effect: probability of stopping at each look, for efficacy and for futility.
+    """What a design does under one true effect: probability of stopping at each look, and why.
 
-    The last entry of `futility` is the probability of reaching the end without rejecting. `expected` is the expected
-    information (or patients) at stopping over the planned maximum.
+    `efficacy` rejects in the planned direction, `reverse` in the other one (two-sided designs only, else zeros);
+    `futility` stops without rejecting, its last entry by reaching the end. `expected` is the expected information (or
+    patients) at stopping over the planned maximum.
     """
 
     efficacy: tuple[float, ...]
+    reverse: tuple[float, ...]
     futility: tuple[float, ...]
     expected: float
 
     @property
     def power(self) -> float:
-        """Probability that the null hypothesis is rejected."""
+        """Probability that the null hypothesis is rejected in the planned direction."""
         return sum(self.efficacy)
+
+    @property
+    def rejected(self) -> float:
+        """Probability that the null hypothesis is rejected in either direction: the type I error under no effect."""
+        return sum(self.efficacy) + sum(self.reverse)
 
 
 class Design(Part):

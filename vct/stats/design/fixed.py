@@ -32,11 +32,13 @@ class Fixed(Design):
         return 1.0
 
     def operating(self, effect: float) -> Operating:
-        """Rejection in the planned direction when the true effect is `effect` times the planned one."""
-        from scipy.special import ndtr
+        """Rejection when the true effect is `effect` times the planned one."""
+        from scipy.special import ndtr, ndtri
 
-        power = float(ndtr(effect * self.drift() - (self.looks()[0].efficacy or 0.0)))
-        return Operating(efficacy=(power,), futility=(1.0 - power,), expected=1.0)
+        bound, drift = ndtri(1.0 - self.alpha / self.sides), effect * self.drift()
+        power = float(ndtr(drift - bound))
+        wrong = float(ndtr(-drift - bound)) if self.sides == 2 else 0.0
+        return Operating(efficacy=(power,), reverse=(wrong,), futility=(1.0 - power - wrong,), expected=1.0)
 
     def verdict(self, look: int, value: float) -> Verdict:
         """Two-sided tests reject in either direction."""

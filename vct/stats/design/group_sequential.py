@@ -105,12 +105,17 @@ class GroupSequential(Design):
     def operating(self, effect: float) -> Operating:
         """Stopping probabilities when the true effect is `effect` times the planned one; futility is obeyed."""
         found = self._under(effect * self.drift())
-        futile = found.lower.copy()
-        futile[-1] = 1.0 - found.upper.sum() - futile[:-1].sum()
-        early = np.asarray(self.information[:-1])
+        nothing = np.zeros(len(self.information))
+        reverse, futile = (found.lower, nothing) if self.sides == 2 else (nothing, found.lower.copy())
+        futile[-1] = 1.0 - found.upper.sum() - reverse.sum() - futile[:-1].sum()
         stop = found.upper[:-1] + found.lower[:-1]
-        expected = float(early @ stop + self.information[-1] * (1.0 - stop.sum()))
-        return Operating(efficacy=tuple(found.upper.tolist()), futility=tuple(futile.tolist()), expected=expected)
+        expected = float(np.asarray(self.information[:-1]) @ stop + 1.0 - stop.sum())
+        return Operating(
+            efficacy=tuple(found.upper.tolist()),
+            reverse=tuple(reverse.tolist()),
+            futility=tuple(futile.tolist()),
+            expected=expected,
+        )
 
     def verdict(self, look: int, value: float) -> Verdict:
         """Two-sided designs reject in either direction."""

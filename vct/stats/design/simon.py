@@ -116,7 +116,9 @@ class SimonTwoStage(_SingleArm):
         stop = float(binom.cdf(found.r1, found.n1, effect))
         power = found.promising(effect)
         expected = (found.n1 * stop + found.n * (1.0 - stop)) / found.n
-        return Operating(efficacy=(0.0, power), futility=(stop, 1.0 - stop - power), expected=expected)
+        return Operating(
+            efficacy=(0.0, power), reverse=(0.0, 0.0), futility=(stop, 1.0 - stop - power), expected=expected
+        )
 
 
 class ExactSingleStage(_SingleArm):
@@ -148,7 +150,7 @@ class ExactSingleStage(_SingleArm):
 
         r, n = self.size()
         power = float(binom.sf(r, n, effect))
-        return Operating(efficacy=(power,), futility=(1.0 - power,), expected=1.0)
+        return Operating(efficacy=(power,), reverse=(0.0,), futility=(1.0 - power,), expected=1.0)
 
 
 @lru_cache(maxsize=256)

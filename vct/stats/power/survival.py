@@ -115,7 +115,8 @@ def logrank_events(
     """Events needed, not rounded.
 
     Schoenfeld (doi:10.1093/biomet/68.1.316): z^2 (1 + r)^2 / (r log(HR / HR0)^2). Freedman
-    (doi:10.1002/sim.4780010204): z^2 (1 + r HR)^2 / (r (1 - HR)^2). Non-inferiority: a `null_ratio` HR0 above 1 with sides=1, Schoenfeld only.
+    (doi:10.1002/sim.4780010204): z^2 (1 + r HR)^2 / (r (1 - HR)^2). Non-inferiority: a `null_ratio` HR0 above 1 with
+    sides=1, Schoenfeld only.
     """
     check(alpha, power, sides, ratio)
     if hazard_ratio <= 0 or null_ratio <= 0:
