@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,10 +128,16 @@ def root(f: Callable[[float], float], low: float, high: float) -> float:
     return float(brentq(f, low, high, xtol=1e-11, rtol=1e-13))
 
 
+@cache
+def _legendre() -> tuple[Array, Array]:
+    x, w = np.polynomial.legendre.leggauss(NODES)
+    return x, w
+
+
 def _composite(low: float, high: float, longest: float) -> tuple[Array, Array]:
     """Gauss-Legendre nodes and weights on panels of [low, high] no longer than `longest`."""
     panels = max(1, int(np.ceil((high - low) / longest)))
-    x, w = np.polynomial.legendre.leggauss(NODES)
+    x, w = _legendre()
     half = 0.5 * (high - low) / panels
     centres = low + half * (2.0 * np.arange(panels) + 1.0)
     return (centres[:, None] + half * x).ravel(), np.tile(half * w, panels)

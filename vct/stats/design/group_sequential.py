@@ -20,6 +20,8 @@ from vct.stats.design.spending import EfficacyRule, FixedBounds, FutilityRule, S
 
 MIN_GAP = 0.005
 """Looks closer than this in information are one look: the integration would need ever finer panels."""
+FAR = 12.0
+"""Drift beyond that of the fixed design within which every design finds its power."""
 
 
 class Futility(Part):
@@ -190,7 +192,7 @@ def _efficacy(design: GroupSequential, lower: tuple[float, ...]) -> tuple[float,
         low = [-z for z in upper] if design.sides == 2 else [*lower, -NEVER]
         return crossing(low, upper, design.information, 0.0).total - error
 
-    height = root(excess, 0.0, 12.0)
+    height = root(excess, 0.0, 12.0 / float(relative.min()))
     return tuple((height * relative).tolist())
 
 
@@ -212,12 +214,14 @@ def _drift(design: GroupSequential, lower: tuple[float, ...], upper: tuple[float
         return crossing(lower, upper, design.information, drift).total - design.power
 
     start = Fixed(alpha=design.alpha, power=design.power, sides=design.sides).drift()
-    if shortfall(10.0 * start) < 0:
+    if shortfall(start + FAR) < 0:
         raise InputError(f"no sample size reaches power {design.power:g}: futility stops too many trials")
-    return root(shortfall, 0.0, 10.0 * start)
+    return root(shortfall, 0.0, start + FAR)
 
 
 def _check_order(lower: Sequence[float], upper: Sequence[float]) -> None:
+    if min(upper) <= -NEVER:
+        raise InputError("binding futility leaves too few trials to spend alpha on; move it or make it non-binding")
     for k, (low, high) in enumerate(zip(lower, upper, strict=False), start=1):
         if low >= high:
             raise InputError(
@@ -250,7 +254,7 @@ def _with_beta_spending(design: GroupSequential, rule: Spending, *, binding: boo
         return upper, lower, planned.below(upper[-1]) - float(steps[-1])
 
     start = Fixed(alpha=design.alpha, power=design.power).drift()
-    drift = root(lambda d: walk(d)[2], 0.5 * start, 3.0 * start)
+    drift = root(lambda d: walk(d)[2], 0.0, start + FAR)
     upper, lower, _ = walk(drift)
-    _check_order(lower[:-1], upper[:-1])
+    _check_order(lower[:-1], upper)
     return Boundaries(tuple(upper), tuple(lower), drift)

@@ -173,15 +173,18 @@ def _single(p0: float, p1: float, alpha: float, power: float, most: int) -> tupl
 @lru_cache(maxsize=256)
 def _search(p0: float, p1: float, alpha: float, power: float, criterion: str, most: int) -> Stages:
     best: Stages | None = None
-    for n in range(3, most + 1):
+    for n in range(2, most + 1):
         if best is not None and criterion == "minimax" and n > best.n:
             break
+        r = _last_with(n, p1, power)
         for n1 in range(1, n):
-            if best is not None and n1 >= best.expected_n and criterion == "optimal":
+            bar = np.inf if best is None else best.expected_n - SLACK
+            if n1 >= bar:
                 break
-            found = _best_bounds(n1, n, p0, p1, alpha, power)
-            if found is not None and (best is None or found.expected_n < best.expected_n - SLACK):
-                best = found
+            r1 = min(_last_with(n1, p1, power), r)
+            if r1 < 0 or _expected(n1, n, r1, p0) >= bar or _promising(n1, n, p0, r1, r) > alpha + SLACK:
+                continue
+            best = _best_bounds(n1, n, p0, p1, alpha, power, r1, bar) or best
     if best is None:
         raise InputError(
             f"no two-stage design tells {p1:g} from {p0:g} with alpha {alpha:g} and power {power:g} within "
@@ -190,40 +193,63 @@ def _search(p0: float, p1: float, alpha: float, power: float, criterion: str, mo
     return best
 
 
-def _best_bounds(n1: int, n: int, p0: float, p1: float, alpha: float, power: float) -> Stages | None:
-    """For these stage sizes the r1 with the fewest expected patients that some r goes with, and the smallest such r."""
-    from scipy.stats import binom
+def _best_bounds(
+    n1: int, n: int, p0: float, p1: float, alpha: float, power: float, highest: int, bar: float
+) -> Stages | None:
+    """For these stage sizes the largest r1 up to `highest` that some r goes with, and the smallest such r.
 
-    errors, powers = _promising(n1, n, p0), _promising(n1, n, p1)
-    fits = (errors <= alpha + SLACK) & (powers >= power - SLACK)
-    rows = np.flatnonzero(fits.any(axis=1))
-    if rows.size == 0:
-        return None
-    r1 = int(rows[-1])
-    r = int(np.argmax(fits[r1]))
-    stop = float(binom.cdf(r1, n1, p0))
-    return Stages(
-        r1=r1,
-        n1=n1,
-        r=r,
-        n=n,
-        alpha=float(errors[r1, r]),
-        power=float(powers[r1, r]),
-        early_stop=stop,
-        expected_n=n1 + (1.0 - stop) * (n - n1),
-    )
+    A larger r1 stops more often, so it has the fewest expected patients; only fewer than `bar` are of interest.
+    """
+    r1 = highest
+    while r1 >= 0 and _expected(n1, n, r1, p0) < bar:
+        r = _smallest_r(n1, n, r1, p0, alpha)
+        reached = _promising(n1, n, p1, r1, r)
+        if reached >= power - SLACK:
+            return Stages(
+                r1=r1,
+                n1=n1,
+                r=r,
+                n=n,
+                alpha=_promising(n1, n, p0, r1, r),
+                power=reached,
+                early_stop=1.0 - float(_table(n1, p0)[0][r1]),
+                expected_n=_expected(n1, n, r1, p0),
+            )
+        r1 -= 1
+    return None
 
 
-def _promising(n1: int, n: int, rate: float) -> Array:
-    """P(X1 > r1 and X1 + X2 > r) for every r1 (0 to n1 - 1, rows) and r (0 to n - 1, columns)."""
+def _expected(n1: int, n: int, r1: int, rate: float) -> float:
+    """Expected patients at this response rate."""
+    return n1 + float(_table(n1, rate)[0][r1]) * (n - n1)
+
+
+def _smallest_r(n1: int, n: int, r1: int, p0: float, alpha: float) -> int:
+    """The smallest r that keeps the type I error; it falls as r grows and is 0 at n."""
+    low, high = r1, n
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _promising(n1, n, p0, r1, middle) <= alpha + SLACK else (middle + 1, high)
+    return low
+
+
+def _promising(n1: int, n: int, rate: float, r1: int, r: int) -> float:
+    """P(X1 > r1 and X1 + X2 > r)."""
     tails, masses = _table(n - n1, rate)[0], _table(n1, rate)[1]
-    x1 = np.arange(n1 + 1)[:, None]
-    need = np.arange(n)[None, :] - x1
-    joint = masses[:, None] * np.where(need < 0, 1.0, tails[np.clip(need, 0, n - n1)])
-    return np.asarray(joint[::-1].cumsum(axis=0)[::-1][1:])
+    sure = max(r1, r) + 1
+    need = np.arange(r - r1 - 1, r - min(sure - 1, n1) - 1, -1)
+    undecided = masses[r1 + 1 : r1 + 1 + need.size]
+    certain = float(masses[sure:].sum())
+    return certain + float(undecided @ np.where(need > n - n1, 0.0, tails[np.minimum(need, n - n1)]))
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=4096)
+def _last_with(n: int, rate: float, power: float) -> int:
+    """The largest r with P(X > r) >= power among n patients, -1 when there is none."""
+    return int((_table(n, rate)[0] >= power - SLACK).sum()) - 1
+
+
+@lru_cache(maxsize=4096)
 def _table(n: int, rate: float) -> tuple[Array, Array]:
     """Upper tails P(X > x) and masses P(X = x) of the binomial for x = 0 to n."""
     from scipy.stats import binom

@@ -7,7 +7,7 @@ two-sided one, or beta for futility).
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +115,9 @@ class FixedBounds(Part):
     """Futility bounds written out on the z scale, one for each interim look."""
 
     kind: Literal["z_values"] = "z_values"
-    z: tuple[float, ...] = Field(min_length=1, description="one for each look but the last")
+    z: tuple[Annotated[float, Field(ge=-10.0, le=10.0)], ...] = Field(
+        min_length=1, max_length=19, description="one for each look but the last"
+    )
 
 
 SPENDINGS = (LanDeMetsOBrienFleming, LanDeMetsPocock, HwangShihDeCani, KimDeMets)
