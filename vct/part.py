@@ -28,6 +28,9 @@ ArmName = Annotated[str, Refers("arms")]
 VisitName = Annotated[str, Refers("visits")]
 ReadoutName = Annotated[str, Refers("readouts")]
 EndpointName = Annotated[str, Refers("endpoints")]
+SiteName = Annotated[str, Refers("sites")]
+
+Loc = tuple[str | int, ...]
 
 
 @cache
@@ -42,19 +45,22 @@ def one_of(members: tuple[type[Any], ...]) -> Any:
     return Annotated[Union[members], Field(discriminator="kind")]  # noqa: UP007
 
 
-def references(part: BaseModel, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    """Every name in `part` that refers to something else, as (place, family, name), nested parts included."""
-    for key, info in type(part).model_fields.items():
-        value = getattr(part, key)
-        marks = [mark for mark in info.metadata if isinstance(mark, Refers)] or _inner_marks(info.annotation)
-        for place, leaf in _leaves(value, (*loc, key)):
+def references(part: BaseModel, loc: Loc = ()) -> Iterator[tuple[Loc, str, str]]:
+    """Every name in `part` that refers to something else, as (place, family, name): values, keys and nested parts."""
+    for field, info in type(part).model_fields.items():
+        marks = [mark for mark in info.metadata if isinstance(mark, Refers)] or _value_marks(info.annotation)
+        key_marks = _key_marks(info.annotation)
+        value = getattr(part, field)
+        if key_marks and isinstance(value, dict):
+            yield from (((*loc, field, key), key_marks[0].family, key) for key in value)
+        for place, leaf in _leaves(value, (*loc, field)):
             if isinstance(leaf, BaseModel):
                 yield from references(leaf, place)
             elif marks and isinstance(leaf, str):
                 yield place, marks[0].family, leaf
 
 
-def _leaves(value: object, loc: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], object]]:
+def _leaves(value: object, loc: Loc) -> Iterator[tuple[Loc, object]]:
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _leaves(item, (*loc, key))
@@ -65,10 +71,15 @@ def _leaves(value: object, loc: tuple[str | int, ...]) -> Iterator[tuple[tuple[s
         yield loc, value
 
 
-def _inner_marks(annotation: Any) -> list[Refers]:
-    """Marks inside `tuple[ReadoutName, ...]`, `ReadoutName | None` and so on; a mapping's keys are not values."""
+def _value_marks(annotation: Any) -> list[Refers]:
+    """Marks inside `tuple[ReadoutName, ...]`, `ReadoutName | None` and so on, the keys of mappings left out."""
     found = [mark for mark in getattr(annotation, "__metadata__", ()) if isinstance(mark, Refers)]
     args = getattr(annotation, "__args__", ())
     for arg in args[1:] if getattr(annotation, "__origin__", None) is dict else args:
-        found += _inner_marks(arg)
+        found += _value_marks(arg)
     return found
+
+
+def _key_marks(annotation: Any) -> list[Refers]:
+    """Marks on the keys of `dict[ArmName, ...]`."""
+    return _value_marks(annotation.__args__[0]) if getattr(annotation, "__origin__", None) is dict else []

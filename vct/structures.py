@@ -67,6 +67,7 @@ def labels_of(structure: str) -> tuple[int, ...]:
     """Label numbers of a structure or of a group of them ("kidneys"). Raises KeyError for a name that is neither."""
     return tuple(STRUCTURES[name] for name in GROUPS.get(structure, (structure,)))
 
+
 LESION_SITES: tuple[str, ...] = (
     "lung",
     "mediastinum",

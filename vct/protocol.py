@@ -1,0 +1,122 @@
+"""`Protocol`: a whole trial on one page of fields; `load` reads it from YAML."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationInfo, model_validator
+
+from vct.acquisition import Acquisition
+from vct.cohort import AnyRandomisation, Arm, Conduct, Eligibility, PlannedVisit, Population, resolve
+from vct.course import AnyCourse
+from vct.endpoint import AnyEndpoint
+from vct.errors import Problem, SpecError, nearest
+from vct.part import Part, references
+from vct.readout import AnyReadout
+from vct.shipped import shipped, shipped_names
+from vct.stats import AnyAnalysis
+from vct.yamlfile import Loc, check, read
+
+Broken = tuple[Loc, str, str, str | None]
+
+
+class Protocol(Part):
+    """What a trial does, from its cohort to its analyses. The engine is named when it is run, not here."""
+
+    title: str = Field(min_length=1, max_length=200)
+    description: str = ""
+    source: str | tuple[str, ...] = Field(default="", description="where the numbers come from")
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    cohort: Population = Field(description="a shipped name, a file beside this one, or a mapping with `from:`")
+    sample_size: int = Field(ge=1, le=1_000_000, description="patients to enrol, all arms together")
+    arms: tuple[Arm, ...] = Field(min_length=1, max_length=8, description="the first is the reference")
+    eligibility: Eligibility = Eligibility()
+    randomisation: AnyRandomisation
+    visits: tuple[PlannedVisit, ...] = Field(min_length=1, max_length=50)
+    course: AnyCourse
+    acquisition: Acquisition
+    readouts: tuple[AnyReadout, ...] = Field(min_length=1, max_length=100)
+    endpoints: tuple[AnyEndpoint, ...] = Field(default=(), max_length=50)
+    analyses: tuple[AnyAnalysis, ...] = Field(default=(), max_length=100)
+    conduct: Conduct = Conduct()
+
+    @model_validator(mode="after")
+    def _links_hold(self, info: ValidationInfo) -> Protocol:
+        """Check names that refer to other names; `load` does it itself, to give each one its place in the file."""
+        broken = [] if info.context else list(broken_links(self))
+        if broken:
+            raise ValueError(
+                "; ".join(f"{'.'.join(map(str, loc))}: {rule} (got {got!r})" for loc, rule, got, _ in broken)
+            )
+        return self
+
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """What the parts of this protocol are called, by family."""
+        return {
+            "arms": tuple(arm.name for arm in self.arms),
+            "visits": tuple(visit.name for visit in self.visits),
+            "readouts": tuple(readout.label for readout in self.readouts),
+            "endpoints": tuple(endpoint.name for endpoint in self.endpoints),
+            "sites": tuple(site.name for site in self.conduct.sites),
+            "variables": self.cohort.variables,
+        }
+
+    def resolved(self) -> dict[str, Any]:
+        """The protocol as plain data, the cohort and every default written out; it loads to an equal protocol."""
+        return self.model_dump(mode="json")
+
+
+def load(source: str | Path) -> Protocol:
+    """Read a protocol: a path to a YAML file, or the name of a shipped protocol.
+
+    Raises SpecError with every broken rule, each with file, line and column.
+    """
+    path = find(source)
+    tree = read(path)
+    if isinstance(tree.data, dict) and "cohort" in tree.data:
+        resolve(tree, ("cohort",), path.parent)
+    protocol = check(Protocol, tree, path.parent)
+    problems = [tree.problem(loc, rule, got, near) for loc, rule, got, near in broken_links(protocol)]
+    if problems:
+        raise SpecError(problems)
+    return protocol
+
+
+def find(source: str | Path) -> Path:
+    """The file that `source` names: a path, or a shipped protocol's name."""
+    path = Path(source)
+    if path.is_file():
+        return path
+    known = shipped_names("protocols")
+    if str(source) in known:
+        return shipped("protocols") / f"{source}.yaml"
+    rule = f"is neither a file nor a shipped protocol ({', '.join(known)})"
+    raise SpecError([Problem(file=str(source), rule=rule, nearest=nearest(source, known))])
+
+
+def broken_links(protocol: Protocol) -> Iterator[Broken]:
+    """Every name that is used twice or refers to nothing, and visits out of order: (place, rule, value, nearest)."""
+    names = protocol.names()
+    yield from _repeated(names)
+    days = [visit.day for visit in protocol.visits]
+    for index in range(1, len(days)):
+        if days[index] <= days[index - 1]:
+            yield ("visits", index, "day"), "visits must come in the order of their days", str(days[index]), None
+    for loc, family, name in references(protocol):
+        if name not in names[family]:
+            yield loc, _unknown(family, names[family]), name, nearest(name, names[family])
+
+
+def _repeated(names: dict[str, tuple[str, ...]]) -> Iterator[Broken]:
+    for family, given in names.items():
+        for name, count in Counter(given).items():
+            if count > 1:
+                second = [index for index, other in enumerate(given) if other == name][1]
+                yield (family, second), "this name stands twice; give each its own 'name'", name, None
+
+
+def _unknown(family: str, known: Sequence[str]) -> str:
+    return f"is none of this protocol's {family} ({', '.join(known) or 'it has none'})"
