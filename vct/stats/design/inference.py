@@ -81,13 +81,9 @@ def conditional_power(design: GroupSequential, look: int, z: float, drift: float
     `drift` is the expected z at full information: `design.drift()` for the planned effect, z / sqrt(information) for
     the trend so far. Binding and non-binding futility are both obeyed.
     """
+    _check_interim(design, look)
     bounds = design.bounds()
-    here = design.information[look - 1]
-    if look == len(design.information):
-        raise InputError("there is no look after the last one")
-    if not 0 < look < len(design.information):
-        raise InputError(f"look must be 1 to {len(design.information) - 1} (got {look})")
-    walk = Walk(design.information, drift, np.array([z]), np.ones(1), here, look)
+    walk = Walk(design.information, drift, np.array([z]), np.ones(1), design.information[look - 1], look)
     total = 0.0
     for low, high in zip(bounds.lower[look:], bounds.upper[look:], strict=True):
         total += walk.above(high)
@@ -105,14 +101,18 @@ def predictive_power(
     """
     if prior_sd <= 0:
         raise InputError(f"prior_sd must be positive (got {prior_sd:g})")
-    if not 0 < look < len(design.information):
-        raise InputError(f"look must be 1 to {len(design.information) - 1} (got {look})")
+    _check_interim(design, look)
     here = design.information[look - 1]
     precision = here + prior_sd**-2
     mean = (z * np.sqrt(here) + prior_mean * prior_sd**-2) / precision
     x, w = np.polynomial.hermite_e.hermegauss(QUADRATURE)
     powers = [conditional_power(design, look, z, float(mean + u / np.sqrt(precision))) for u in x]
     return float(w @ np.array(powers) / w.sum())
+
+
+def _check_interim(design: GroupSequential, look: int) -> None:
+    if not 0 < look < len(design.information):
+        raise InputError(f"an interim look must be 1 to {len(design.information) - 1} (got {look})")
 
 
 def _path(
