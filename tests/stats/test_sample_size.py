@@ -224,7 +224,7 @@ def test_second_implementation_lakatos_by_simulated_logrank(test):
     for _ in range(trials):
         time, event, arm = draw_trial(CONTROL, test, CONDUCT, patients, rng)
         groups = [CensoredData(uncensored=time[(arm == a) & event], right=time[(arm == a) & ~event]) for a in (0, 1)]
-        rejected += logrank(x=groups[1], y=groups[0], alternative="greater").pvalue <= 0.025
+        rejected += logrank(x=groups[1], y=groups[0], alternative="less").pvalue <= 0.025
     assert abs(rejected / trials - power) < 0.01 + 4 * math.sqrt(power * (1 - power) / trials)
 
 

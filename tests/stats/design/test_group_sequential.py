@@ -107,6 +107,13 @@ def test_verdicts():
     assert design(sides=2, alpha=0.05).verdict(2, -4.0) == "efficacy"
 
 
+def test_golden_events_at_each_look():
+    """SAS/STAT, SEQDESIGN example 14: 22.27, 44.54, 66.81, 89.08 events where a fixed design needs 87.4793."""
+    found = design(information=(0.25, 0.5, 0.75, 1.0))
+    assert found.patients(87.4793) == (23, 45, 67, 90)
+    assert Fixed().patients(87.4793) == (88,)
+
+
 def test_a_look_with_nothing_to_spend_has_no_boundary():
     first = design(information=(0.02, 0.5, 1.0)).looks()[0]
     assert first.efficacy is None

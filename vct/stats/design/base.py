@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -83,6 +84,11 @@ class Design(Part):
     @abstractmethod
     def operating(self, effect: float) -> Operating:
         """Stopping probabilities under `effect`; what it measures is said by each design."""
+
+    def patients(self, fixed: float) -> tuple[int, ...]:
+        """Patients (or events) at each look, rounded up, when the fixed design of the same power needs `fixed`."""
+        most = fixed * self.inflation()
+        return tuple(math.ceil(look.fraction * most - 1e-9 * most) for look in self.looks())
 
     def verdict(self, look: int, value: float) -> Verdict:
         """What the design says at look `look` (from 1) when the statistic is `value`; at the last look it never says
