@@ -26,10 +26,10 @@ design_yaml <- function(d, efficacy, futility = "") {
   )
 }
 
-put_design <- function(efficacy, futility = "", ...) {
+put_design <- function(efficacy, futility = "", ..., tolerance = 1e-5) {
   given <- list(...)
   call <- sprintf("getDesignGroupSequential(%s)", paste(names(given), gsub("\"", "'", sapply(given, deparse)), sep = " = ", collapse = ", "))
-  d <- getDesignGroupSequential(...)
+  d <- suppressWarnings(getDesignGroupSequential(...))
   x <- getDesignCharacteristics(d)
   fields <- list(
     design = design_yaml(d, efficacy, futility),
@@ -44,7 +44,7 @@ put_design <- function(efficacy, futility = "", ...) {
     fields$futility <- numbers(d$futilityBounds)
     fields$futility_stops <- numbers(x$futilityProbabilities)
   }
-  put("design", fields, 1e-5, call)
+  put("design", fields, tolerance, call)
 }
 
 cat("# Written by scripts/rpact_anchors.R; do not edit.\nanchors:\n")
@@ -69,6 +69,9 @@ for (binding in c(TRUE, FALSE)) {
   put_design("{kind: lan_demets_pocock}", stop_at("{kind: lan_demets_pocock}"), kMax = 4, alpha = 0.05, beta = 0.1, typeOfDesign = "asP", typeBetaSpending = "bsP", bindingFutility = binding)
   put_design("{kind: obrien_fleming}", stop_at("{kind: z_values, z: [0, 0.5]}"), kMax = 3, alpha = 0.025, beta = 0.1, typeOfDesign = "OF", futilityBounds = c(0, 0.5), bindingFutility = binding)
   put_design("{kind: lan_demets_obrien_fleming}", stop_at("{kind: z_values, z: [-0.5, 0.6]}"), informationRates = c(0.25, 0.7, 1), alpha = 0.025, beta = 0.1, typeOfDesign = "asOF", futilityBounds = c(-0.5, 0.6), bindingFutility = binding)
+  # rpact calls its two-sided beta spending experimental; it may count rejections in the wrong direction differently
+  put_design("{kind: lan_demets_obrien_fleming}", stop_at("{kind: lan_demets_obrien_fleming}"), informationRates = c(0.5, 1), alpha = 0.05, beta = 0.1, sided = 2, typeOfDesign = "asOF", typeBetaSpending = "bsOF", bindingFutility = binding, betaAdjustment = FALSE, tolerance = 2e-4)
+  put_design("{kind: lan_demets_pocock}", stop_at("{kind: lan_demets_pocock}"), kMax = 3, alpha = 0.05, beta = 0.2, sided = 2, typeOfDesign = "asP", typeBetaSpending = "bsP", bindingFutility = binding, betaAdjustment = FALSE, tolerance = 2e-4)
 }
 
 # After stopping: two arms of n patients a stage, known standard deviation 1, so information is half the patients an arm.
@@ -82,7 +85,7 @@ put_stopped <- function(efficacy, futility = "", n, means, ...) {
     cumulativeSampleSizes1 = patients, cumulativeSampleSizes2 = patients,
     cumulativeMeans1 = effect, cumulativeMeans2 = rep(0, k), cumulativeStDevs1 = one, cumulativeStDevs2 = one
   )
-  ci <- getFinalConfidenceInterval(d, set, stage = k, normalApproximation = TRUE)
+  ci <- suppressWarnings(getFinalConfidenceInterval(d, set, stage = k, normalApproximation = TRUE))
   fields <- list(
     design = design_yaml(d, efficacy, futility), look = k, z = signif(effect[k] * sqrt(patients[k] / 2), 12),
     maximum = signif(patients[k] / 2 / d$informationRates[k], 12),

@@ -79,7 +79,9 @@ def test_errors_are_as_asked_or_the_design_is_refused(t, efficacy, futility, sid
         assert null.rejected == pytest.approx(alpha, abs=1e-7)
     else:
         assert null.rejected <= alpha + 1e-9
-        assert crossing([-NEVER] * len(t), bounds.upper, t, 0.0).total == pytest.approx(alpha, abs=1e-7)
+        lower = bounds.lower if sides == 2 else [-NEVER] * len(t)
+        ignored = crossing(lower, bounds.upper, t, 0.0)
+        assert ignored.total * sides == pytest.approx(alpha, abs=1e-7)
     assert found.looks()[-1].alpha_spent == pytest.approx(alpha, abs=1e-7)
     assert found.inflation() >= 1.0 - 1e-6
     assert 0 < planned.expected <= 1
@@ -149,7 +151,7 @@ def test_underrunning_spends_what_is_left():
         ({"information": (0.0, 0.5, 1.0)}, "first information fraction"),
         ({"information": (0.5, 0.9)}, "must be 1"),
         ({"power": 0.02}, "must be above alpha"),
-        ({"sides": 2, "futility": {"rule": POCOCK}}, "sides: 1"),
+        ({"sides": 2, "futility": {"rule": {"kind": "z_values", "z": (-0.1, 0.5)}}}, "must not be negative"),
         ({"futility": {"rule": {"kind": "z_values", "z": (0.0,)}}}, "2 z values"),
         ({"efficacy": {"kind": "pocock"}, "futility": {"rule": POCOCK, "binding": True}}, "binding futility"),
         ({"efficacy": {"kind": "wang_tsiatis", "delta": 3.0}}, "less than or equal"),
@@ -216,17 +218,35 @@ def test_fixed_design(sides):
     assert fixed.verdict(1, -3.0) == ("efficacy" if sides == 2 else "futility")
 
 
+def test_two_sided_futility_stops_on_small_z_either_way():
+    found = design(sides=2, alpha=0.05, futility={"rule": POCOCK, "binding": True})
+    inner = found.looks()[1].futility
+    assert found.verdict(2, -inner + 0.01) == "futility"
+    assert found.verdict(2, -inner - 0.01) == "continue"
+    assert found.verdict(2, -9.0) == "efficacy"
+    assert found.looks()[2].beta_spent == pytest.approx(0.1, abs=1e-6)
+
+
+def test_early_looks_may_have_no_inner_boundary():
+    looks = design(sides=2, alpha=0.05, information=(0.2, 0.7, 1.0), futility={"rule": OF}).looks()
+    assert looks[0].futility is None
+    assert looks[1].futility > 0
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("sides", [1, 2])
 @pytest.mark.parametrize("effect", [0.0, 1.0])
-def test_second_implementation_simulated_operating_characteristics(effect):
-    found = design(futility={"rule": POCOCK, "binding": True})
+def test_second_implementation_simulated_operating_characteristics(effect, sides):
+    found = design(sides=sides, futility={"rule": POCOCK, "binding": True})
     t = np.array(found.information)
     gaps = np.diff(t, prepend=0.0)
     rng = np.random.default_rng(8)
     drift = effect * found.drift()
     z = np.cumsum(rng.normal(drift * gaps, np.sqrt(gaps), (1_000_000, 3)), axis=1) / np.sqrt(t)
-    going, bounds, said = np.ones(len(z), bool), found.bounds(), found.operating(effect)
-    for k in range(3):
-        for p, stop in ((said.efficacy[k], z[:, k] >= bounds.upper[k]), (said.futility[k], z[:, k] <= bounds.lower[k])):
-            assert abs((going & stop).mean() - p) < 4 * np.sqrt(p * (1 - p) / len(z))
-        going &= (z[:, k] < bounds.upper[k]) & (z[:, k] > bounds.lower[k])
+    going, said = np.ones(len(z), bool), found.operating(effect)
+    for k, look in enumerate(found.looks()):
+        rejects, reverses = z[:, k] >= look.efficacy, (z[:, k] <= -look.efficacy) & (sides == 2)
+        futile = ((np.abs(z[:, k]) if sides == 2 else z[:, k]) <= look.futility) & ~rejects & ~reverses
+        for p, stop in ((said.efficacy[k], rejects), (said.reverse[k], reverses), (said.futility[k], futile)):
+            assert abs((going & stop).mean() - p) <= 4 * np.sqrt(p * (1 - p) / len(z))
+        going &= ~(rejects | reverses | futile)

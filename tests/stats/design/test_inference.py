@@ -104,6 +104,9 @@ def test_there_is_no_such_interim_look(look):
 
 
 def test_refusals():
+    binding = design(sides=2, futility={"rule": {"kind": "lan_demets_pocock"}, "binding": True})
+    with pytest.raises(InputError, match="not defined for two-sided"):
+        p_value(binding, 2, 2.8)
     with pytest.raises(InputError, match="positive"):
         stopped(design(), 1, 2.8, maximum=0.0)
     with pytest.raises(InputError, match="look must be"):

@@ -57,17 +57,23 @@ class Walk:
 
         return float(self.mass @ ndtr(self._deviate(np.array([z])))[:, 0])
 
-    def go_on(self, lower: float, upper: float) -> Walk:
-        """Past look `k`, where trials with lower < Z_k < upper go on."""
+    def within(self, z: float) -> float:
+        """Probability of reaching look `k` and finding -z <= Z_k <= z there."""
+        from scipy.special import ndtr
+
+        inside = ndtr(self._deviate(np.array([z]))) - ndtr(self._deviate(np.array([-z])))
+        return float(self.mass @ inside[:, 0])
+
+    def go_on(self, lower: float, upper: float, inner: float = 0.0) -> Walk:
+        """Past look `k`, where trials with lower < Z_k < upper go on, unless -inner <= Z_k <= inner."""
         t = self.information[self.k]
+        gap = self.information[self.k + 1] - t if self.k + 1 < len(self.information) else t
+        longest = PANEL_SD * min(1.0, np.sqrt((t - self.t) / t), np.sqrt(gap / t))
         centre = self.drift * np.sqrt(t)
         low, high = max(lower, centre - REACH), min(upper, centre + REACH)
-        if low >= high:
-            nothing = np.zeros(1)
-            return Walk(self.information, self.drift, nothing + centre, nothing, t, self.k + 1)
-        gap = self.information[self.k + 1] - t if self.k + 1 < len(self.information) else t
-        kernel = min(1.0, np.sqrt((t - self.t) / t), np.sqrt(gap / t))
-        nodes, weights = _composite(low, high, PANEL_SD * kernel)
+        parts = [(low, high)] if inner <= 0.0 else [(low, min(-inner, high)), (max(inner, low), high)]
+        rules = [_composite(start, end, longest) for start, end in parts if start < end] or [(np.zeros(1), np.zeros(1))]
+        nodes, weights = (np.concatenate(arrays) for arrays in zip(*rules, strict=True))
         density = np.exp(-0.5 * self._deviate(nodes) ** 2) * np.sqrt(t / (t - self.t) / (2.0 * np.pi))
         return Walk(self.information, self.drift, nodes, weights * (self.mass @ density), t, self.k + 1)
 
@@ -81,10 +87,11 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """Probability of stopping at each look (K,): above the upper and below the lower boundary."""
+    """Probability of stopping at each look (K,): above the upper, below the lower, inside the inner boundary."""
 
     upper: Array
     lower: Array
+    inner: Array
 
     @property
     def total(self) -> float:
@@ -92,15 +99,22 @@ class Crossing:
         return float(self.upper.sum())
 
 
-def crossing(lower: Sequence[float], upper: Sequence[float], information: Sequence[float], drift: float) -> Crossing:
+def crossing(
+    lower: Sequence[float],
+    upper: Sequence[float],
+    information: Sequence[float],
+    drift: float,
+    inner: Sequence[float] | None = None,
+) -> Crossing:
     """Probability of crossing each boundary at each look when the statistic has this `drift`."""
     walk = Walk.start(information, drift)
-    ups, downs = [], []
-    for low, high in zip(lower, upper, strict=True):
+    ups, downs, ins = [], [], []
+    for low, high, hole in zip(lower, upper, inner or (0.0,) * len(upper), strict=True):
         ups.append(walk.above(high))
         downs.append(walk.below(low))
-        walk = walk.go_on(low, high)
-    return Crossing(np.array(ups), np.array(downs))
+        ins.append(walk.within(hole) if hole > 0.0 else 0.0)
+        walk = walk.go_on(low, high, hole)
+    return Crossing(np.array(ups), np.array(downs), np.array(ins))
 
 
 def upper_bound(walk: Walk, probability: float) -> float:
@@ -119,6 +133,19 @@ def lower_bound(walk: Walk, probability: float) -> float:
     if walk.below(NEVER) <= probability:
         return NEVER
     return root(lambda z: np.log(max(walk.below(z), 1e-300)) - np.log(probability), -NEVER, NEVER)
+
+
+def inner_bound(walk: Walk, probability: float) -> float:
+    """The z at the next look that |Z| stays below with this probability; 0 when Z <= 0 alone is as likely.
+
+    An inner boundary appears only where the one-sided lower bound would be positive (Jennison and Turnbull, Group
+    Sequential Methods, chapter 5).
+    """
+    if walk.below(0.0) >= probability:
+        return 0.0
+    if walk.within(NEVER) <= probability:
+        return NEVER
+    return root(lambda z: walk.within(z) - probability, 0.0, NEVER)
 
 
 def root(f: Callable[[float], float], low: float, high: float) -> float:

@@ -14,7 +14,16 @@ from pydantic import Field, model_validator
 from vct.errors import InputError
 from vct.part import Part
 from vct.stats.design.base import Design, Look, Operating, Verdict
-from vct.stats.design.boundaries import NEVER, Crossing, Walk, crossing, lower_bound, root, upper_bound
+from vct.stats.design.boundaries import (
+    NEVER,
+    Crossing,
+    Walk,
+    crossing,
+    inner_bound,
+    lower_bound,
+    root,
+    upper_bound,
+)
 from vct.stats.design.fixed import Fixed
 from vct.stats.design.spending import EfficacyRule, FixedBounds, FutilityRule, Shape, Spending
 
@@ -25,7 +34,11 @@ FAR = 12.0
 
 
 class Futility(Part):
-    """When to stop for futility. `binding`: type I error counts on stopping; non-binding: it holds either way."""
+    """When to stop for futility. `binding`: type I error counts on stopping; non-binding: it holds either way.
+
+    One-sided: at or below the bound. Two-sided: when |z| is at or below it; no bound at early looks where the rule
+    would put it below 0, and what was not spent there is spent at the next look.
+    """
 
     rule: FutilityRule
     binding: bool = False
@@ -33,17 +46,20 @@ class Futility(Part):
 
 @dataclass(frozen=True, slots=True)
 class Boundaries:
-    """Efficacy and futility on the z scale (K,), and the expected z at full information that gives the power."""
+    """Efficacy (upper, and lower when two-sided) and futility (lower when one-sided, else inner: |z| up to it) on the
+    z scale (K,), and the expected z at full information that gives the power.
+    """
 
     upper: tuple[float, ...]
     lower: tuple[float, ...]
+    inner: tuple[float, ...]
     drift: float
 
 
 class GroupSequential(Design):
     """Looks at given information fractions. An effect is a multiple of the planned one: 0 is none, 1 the planned.
 
-    Two-sided designs are symmetric and have no futility. Power counts rejections in the planned direction.
+    Two-sided designs are symmetric. Power counts rejections in the planned direction.
     """
 
     kind: Literal["group_sequential"] = "group_sequential"
@@ -61,9 +77,9 @@ class GroupSequential(Design):
             raise ValueError(f"the last information fraction must be 1 (got {self.information[-1]:g})")
         if self.futility is None:
             return self
-        if self.sides == 2:
-            raise ValueError("a futility boundary needs sides: 1; a two-sided design here has none")
         rule = self.futility.rule
+        if self.sides == 2 and isinstance(rule, FixedBounds) and min(rule.z) < 0:
+            raise ValueError("two-sided futility stops when |z| is small: its z values must not be negative")
         if isinstance(rule, FixedBounds) and len(rule.z) != len(self.information) - 1:
             raise ValueError(
                 f"futility needs {len(self.information) - 1} z values, one for each interim look (got {len(rule.z)})"
@@ -86,13 +102,16 @@ class GroupSequential(Design):
 
         found = self.bounds()
         spent = np.cumsum(self._under(0.0, alpha=True).upper) * self.sides
-        lost = np.cumsum(self._under(found.drift).lower)
+        under = self._under(found.drift)
+        lost = np.cumsum(under.inner if self.sides == 2 else under.lower)
+        stops = found.inner if self.sides == 2 else found.lower
+        least = 0.0 if self.sides == 2 else -NEVER
         return tuple(
             Look(
                 number=k + 1,
                 fraction=self.information[k],
                 efficacy=None if found.upper[k] >= NEVER else found.upper[k],
-                futility=None if self.futility is None or found.lower[k] <= -NEVER else found.lower[k],
+                futility=None if self.futility is None or stops[k] <= least else stops[k],
                 nominal_p=float(ndtr(-found.upper[k])),
                 alpha_spent=float(spent[k]),
                 beta_spent=None if self.futility is None else float(lost[k]),
@@ -108,9 +127,9 @@ class GroupSequential(Design):
         """Stopping probabilities when the true effect is `effect` times the planned one; futility is obeyed."""
         found = self._under(effect * self.drift())
         nothing = np.zeros(len(self.information))
-        reverse, futile = (found.lower, nothing) if self.sides == 2 else (nothing, found.lower.copy())
+        reverse, futile = (found.lower, found.inner) if self.sides == 2 else (nothing, found.lower)
         futile[-1] = 1.0 - found.upper.sum() - reverse.sum() - futile[:-1].sum()
-        stop = found.upper[:-1] + found.lower[:-1]
+        stop = (found.upper + reverse + futile)[:-1]
         expected = float(np.asarray(self.information[:-1]) @ stop + 1.0 - stop.sum())
         return Operating(
             efficacy=tuple(found.upper.tolist()),
@@ -141,15 +160,17 @@ class GroupSequential(Design):
         spent = self.efficacy.spent(np.minimum(observed, 1.0), self.alpha / self.sides)
         if final:
             spent[-1] = self.alpha / self.sides
-        return _spend_upper(tuple(observed), np.diff(spent, prepend=0.0), self.sides)
+        nobody = (0.0 if self.sides == 2 else -NEVER,) * (len(observed) - 1)
+        return _spend_upper(tuple(observed), np.diff(spent, prepend=0.0), self.sides, nobody)
 
     def _under(self, drift: float, *, alpha: bool = False) -> Crossing:
         """Crossing probabilities; with `alpha` a non-binding futility boundary is taken as ignored."""
         found = self.bounds()
-        lower = found.lower
+        lower, inner = found.lower, found.inner
         if alpha and self.futility is not None and not self.futility.binding:
-            lower = (-NEVER,) * len(lower)
-        return crossing(lower, found.upper, self.information, drift)
+            inner = (0.0,) * len(inner)
+            lower = lower if self.sides == 2 else (-NEVER,) * len(lower)
+        return crossing(lower, found.upper, self.information, drift, inner)
 
 
 def _check_information(information: Sequence[float]) -> None:
@@ -167,51 +188,65 @@ def _check_information(information: Sequence[float]) -> None:
 @lru_cache(maxsize=256)
 def _solve(design: GroupSequential) -> Boundaries:
     futility = design.futility
-    interim = len(design.information) - 1
-    if futility is None or isinstance(futility.rule, FixedBounds):
-        fixed = (-NEVER,) * interim if futility is None else futility.rule.z  # type: ignore[union-attr]
-        counted = fixed if futility is not None and futility.binding else (-NEVER,) * interim
-        upper = _efficacy(design, counted)
-        _check_order(fixed, upper)
-        lower = tuple(-z for z in upper) if design.sides == 2 else (*fixed, upper[-1])
-        return Boundaries(upper, lower, _drift(design, lower, upper))
-    return _with_beta_spending(design, futility.rule, binding=futility.binding)
+    if futility is not None and isinstance(futility.rule, Spending):
+        return _with_beta_spending(design, futility.rule, binding=futility.binding)
+    nothing = _no_futility(design)
+    stops = nothing if futility is None else futility.rule.z  # type: ignore[union-attr]
+    upper = _efficacy(design, stops if futility is not None and futility.binding else nothing)
+    _check_order(stops, upper)
+    lower, inner = _sides(design, stops, upper)
+    return Boundaries(upper, lower, inner, _drift(design, lower, upper, inner))
 
 
-def _efficacy(design: GroupSequential, lower: tuple[float, ...]) -> tuple[float, ...]:
+def _no_futility(design: GroupSequential) -> tuple[float, ...]:
+    """Futility bounds at the interim looks that stop nobody."""
+    return (0.0 if design.sides == 2 else -NEVER,) * (len(design.information) - 1)
+
+
+def _sides(
+    design: GroupSequential, stops: Sequence[float], upper: Sequence[float]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Lower and inner boundary (K,) from the futility bounds at the interim looks."""
+    if design.sides == 2:
+        return tuple(-z for z in upper), (*stops, upper[-1])
+    return (*stops, upper[-1]), (0.0,) * len(upper)
+
+
+def _efficacy(design: GroupSequential, stops: Sequence[float]) -> tuple[float, ...]:
     """The efficacy boundary when the interim futility bounds that count are known."""
     error = design.alpha / design.sides
     t = np.asarray(design.information)
     if isinstance(design.efficacy, Spending):
         steps = np.diff(design.efficacy.spent(t, error), prepend=0.0)
-        return _spend_upper(design.information, steps, design.sides, lower)
+        return _spend_upper(design.information, steps, design.sides, stops)
     relative = design.efficacy.relative(t)
 
     def excess(height: float) -> float:
         upper = (height * relative).tolist()
-        low = [-z for z in upper] if design.sides == 2 else [*lower, -NEVER]
-        return crossing(low, upper, design.information, 0.0).total - error
+        lower, inner = _sides(design, stops, upper)
+        return crossing((*lower[:-1], -NEVER), upper, design.information, 0.0, inner).total - error
 
     height = root(excess, 0.0, 12.0 / float(relative.min()))
     return tuple((height * relative).tolist())
 
 
 def _spend_upper(
-    information: tuple[float, ...], steps: np.ndarray, sides: int, lower: tuple[float, ...] = ()
+    information: tuple[float, ...], steps: np.ndarray, sides: int, stops: Sequence[float]
 ) -> tuple[float, ...]:
     walk = Walk.start(information)
     upper: list[float] = []
-    for k, step in enumerate(steps):
+    for step, stop in zip(steps, (*stops, 0.0), strict=True):
         bound = upper_bound(walk, float(step))
         upper.append(bound)
-        low = -bound if sides == 2 else (lower[k] if k < len(lower) else -NEVER)
-        walk = walk.go_on(low, bound)
+        walk = walk.go_on(-bound, bound, stop) if sides == 2 else walk.go_on(stop, bound)
     return tuple(upper)
 
 
-def _drift(design: GroupSequential, lower: tuple[float, ...], upper: tuple[float, ...]) -> float:
+def _drift(
+    design: GroupSequential, lower: tuple[float, ...], upper: tuple[float, ...], inner: tuple[float, ...]
+) -> float:
     def shortfall(drift: float) -> float:
-        return crossing(lower, upper, design.information, drift).total - design.power
+        return crossing(lower, upper, design.information, drift, inner).total - design.power
 
     start = Fixed(alpha=design.alpha, power=design.power, sides=design.sides).drift()
     if shortfall(start + FAR) < 0:
@@ -219,42 +254,48 @@ def _drift(design: GroupSequential, lower: tuple[float, ...], upper: tuple[float
     return root(shortfall, 0.0, start + FAR)
 
 
-def _check_order(lower: Sequence[float], upper: Sequence[float]) -> None:
+def _check_order(stops: Sequence[float], upper: Sequence[float]) -> None:
     if min(upper) <= -NEVER:
         raise InputError("binding futility leaves too few trials to spend alpha on; move it or make it non-binding")
-    for k, (low, high) in enumerate(zip(lower, upper, strict=False), start=1):
+    for k, (low, high) in enumerate(zip(stops, upper, strict=False), start=1):
         if low >= high:
-            raise InputError(
-                f"at look {k} futility (z <= {low:.3f}) meets efficacy (z >= {high:.3f}); no trial goes on"
-            )
+            raise InputError(f"at look {k} futility (z <= {low:.3f}) meets efficacy (z >= {high:.3f})")
 
 
 def _with_beta_spending(design: GroupSequential, rule: Spending, *, binding: bool) -> Boundaries:
-    """The drift at which both boundaries meet at the last look with the error beta all spent."""
-    beta = 1.0 - design.power
+    """The drift at which the power is what was asked, with beta spent on futility as the rule says."""
     t = np.asarray(design.information)
-    steps = np.diff(rule.spent(t, beta), prepend=0.0)
-    ignoring = None if binding else _efficacy(design, (-NEVER,) * (len(t) - 1))
+    error = design.alpha / design.sides
+    betas = rule.spent(t, 1.0 - design.power)
+    alphas = design.efficacy.spent(t, error) if isinstance(design.efficacy, Spending) else t
+    gains = np.diff(alphas, prepend=0.0)
+    ignoring = None if binding else _efficacy(design, _no_futility(design))
 
     def walk(drift: float) -> tuple[list[float], list[float], float]:
-        """Both boundaries under this drift, and the error at the last look beyond what may be spent there."""
+        """Efficacy, interim futility and power under this drift."""
         null, planned = Walk.start(design.information), Walk.start(design.information, drift)
-        alphas = design.efficacy.spent(t, design.alpha) if isinstance(design.efficacy, Spending) else t
-        gains = np.diff(alphas, prepend=0.0)
         upper: list[float] = []
-        lower: list[float] = []
+        stops: list[float] = []
+        power = spent = 0.0
         for k in range(len(t)):
             high = ignoring[k] if ignoring is not None else upper_bound(null, float(gains[k]))
             upper.append(high)
+            power += planned.above(high)
             if k == len(t) - 1:
-                lower.append(high)
                 break
-            lower.append(min(lower_bound(planned, float(steps[k])), high))
-            null, planned = null.go_on(lower[k], high), planned.go_on(lower[k], high)
-        return upper, lower, planned.below(upper[-1]) - float(steps[-1])
+            if design.sides == 2:
+                stop = min(inner_bound(planned, float(betas[k]) - spent), high)
+                spent += planned.within(stop) if stop > 0.0 else 0.0
+                null, planned = null.go_on(-high, high, stop), planned.go_on(-high, high, stop)
+            else:
+                stop = min(lower_bound(planned, float(betas[k]) - spent), high)
+                spent += planned.below(stop)
+                null, planned = null.go_on(stop, high), planned.go_on(stop, high)
+            stops.append(stop)
+        return upper, stops, power
 
-    start = Fixed(alpha=design.alpha, power=design.power).drift()
-    drift = root(lambda d: walk(d)[2], 0.0, start + FAR)
-    upper, lower, _ = walk(drift)
-    _check_order(lower[:-1], upper)
-    return Boundaries(tuple(upper), tuple(lower), drift)
+    start = Fixed(alpha=design.alpha, power=design.power, sides=design.sides).drift()
+    drift = root(lambda d: walk(d)[2] - design.power, 0.0, start + FAR)
+    upper, stops, _ = walk(drift)
+    _check_order(stops, upper)
+    return Boundaries(tuple(upper), *_sides(design, stops, upper), drift)

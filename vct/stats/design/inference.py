@@ -85,9 +85,9 @@ def conditional_power(design: GroupSequential, look: int, z: float, drift: float
     bounds = design.bounds()
     walk = Walk(design.information, drift, np.array([z]), np.ones(1), design.information[look - 1], look)
     total = 0.0
-    for low, high in zip(bounds.lower[look:], bounds.upper[look:], strict=True):
+    for low, high, hole in zip(bounds.lower[look:], bounds.upper[look:], bounds.inner[look:], strict=True):
         total += walk.above(high)
-        walk = walk.go_on(low, high)
+        walk = walk.go_on(low, high, hole)
     return total
 
 
@@ -128,6 +128,8 @@ def _path(
             raise InputError(f"observed must hold the information of {look} looks (got {len(observed)})")
         information, upper = tuple(observed), design.at(observed, final=True)[: look - 1]
     if design.sides == 2:
+        if design.futility is not None and design.futility.binding:
+            raise InputError("stage-wise inference is not defined for two-sided designs with binding futility")
         lower = tuple(-bound for bound in upper)
     elif design.futility is not None and design.futility.binding:
         lower = design.bounds().lower[: look - 1]
