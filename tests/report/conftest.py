@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from vct.records import (
     TrialResult,
     Visit,
 )
+from vct.report import MipImage, mip_png, write
 from vct.volume import Grid, Volume
 
 VISITS = {"baseline": 0.0, "week8": 56.0, "week16": 112.0}
@@ -82,7 +84,9 @@ class Trial:
                     continue
                 fall = (EFFECT[self.arms.index(patient.arm)] * np.exp(luck)) ** (item.planned_day / 56.0)
                 for index, (readout, unit) in enumerate(READOUTS.items()):
-                    truth = float(start * fall * (1, 1.3, 8, 30, 0, 0)[index]) or (2.1 if index == 4 else 0.0)
+                    truth = float(start * fall * (1, 1.3, 8, 30, 0, 0)[index]) or (
+                        1.5 + start / 20 if index == 4 else 0.0
+                    )
                     value = truth * float(np.exp(self.rng.normal((-0.12, 0.1, -0.3, -0.2, 0, 0)[index], 0.1)))
                     found.append(
                         Reading(
@@ -120,13 +124,11 @@ class Trial:
             found.append(
                 Outcome(endpoint="PERCIST", visit=visit, value=responded, unit="1", category=category, rule="r", **base)
             )
-        progressed = category == "PMD"
-        days = 112.0 if len(own) == 3 else 56.0
-        found.append(
-            Outcome(
-                endpoint="PFS", visit="", value=days, unit="days", event=progressed, time_days=days + len(found), **base
-            )
-        )
+        luck = int(patient.id[1:]) * 37 % 101 / 101
+        days = 20.0 + 260.0 * luck / EFFECT[self.arms.index(patient.arm)] ** 2
+        event = days < 180.0
+        time = min(days, 180.0)
+        found.append(Outcome(endpoint="PFS", visit="", value=time, unit="days", event=event, time_days=time, **base))
         return found
 
 
@@ -228,7 +230,20 @@ def result(make_result: Callable[..., TrialResult]) -> TrialResult:
     return make_result()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def images(scan: Scan) -> tuple[MipImage, ...]:
+    return (MipImage(patient="P0001", arm="new drug", visit="baseline", png=mip_png(scan)),)
+
+
+@pytest.fixture(scope="session")
+def written(result: TrialResult, images: tuple[MipImage, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a trial of two arms."""
+    folder = tmp_path_factory.mktemp("report")
+    write(result, folder, images)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def scan() -> Scan:
     """A box of tissue in air, with one hot voxel on the patient's right, in front and low."""
     grid = Grid(shape=(40, 30, 50), spacing_mm=(8.0, 8.0, 8.0), origin_mm=(-156.0, -116.0, 0.0))

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 ARM_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f6a00", "#767676")
 """Okabe and Ito's palette, safe for colour-blind readers (https://jfly.uni-koeln.de/color/), and two darker ones."""
 
+GRADES = ("CMR", "PMR", "SMD", "PMD")
+"""PERCIST's categories from best to worst."""
+
 CATEGORY_COLOURS: dict[str, str] = {
     "CMR": "#01665e",
     "PMR": "#5ab4ac",
@@ -28,6 +31,7 @@ CATEGORY_COLOURS: dict[str, str] = {
 OTHER_COLOURS = ("#01665e", "#bdbdbd", "#a6611a", "#5ab4ac", "#dfc27d", "#35978f", "#8c510a", "#80cdc1")
 GREY = "#767676"
 HEIGHT = 300
+ROWS = "rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +60,26 @@ class Figure:
     table: Table | None = None
 
 
-def records(frame: pd.DataFrame) -> alt.InlineData:
-    """The rows of a table as inline chart data; what is missing is null."""
-    return inline(frame.astype(object).where(frame.notna(), None).to_dict("records"))
-
-
-def inline(rows: Sequence[Mapping[Any, Any]]) -> alt.InlineData:
-    """Rows as inline chart data."""
+def base_chart() -> alt.Chart:
+    """A chart over the rows of the figure's table, which `finished` puts in."""
     import altair as alt
 
-    return alt.InlineData(values=[dict(row) for row in rows])
+    return alt.Chart(alt.NamedData(name=ROWS))
 
 
-def finished(*layers: alt.Chart, height: float = HEIGHT, own_colours: bool = False) -> dict[str, Any]:
-    """The specification of layers in the report's look, as wide as the page; with `own_colours` each has its own scale.
+def inline(values: Sequence[Mapping[str, float]]) -> alt.InlineData:
+    """A few rows of a chart's own, such as the ends of a line."""
+    import altair as alt
 
-    The page's CSS gives text and grid their colours.
+    return alt.InlineData(values=[dict(value) for value in values])
+
+
+def finished(
+    frame: pd.DataFrame, *layers: alt.Chart, height: float = HEIGHT, own_colours: bool = False
+) -> dict[str, Any]:
+    """The specification of layers over the rows of `frame` (what is missing is null), as wide as the page.
+
+    With `own_colours` each layer has its own scale of colours. The page's CSS colours text and grid.
     """
     import altair as alt
 
@@ -88,6 +96,8 @@ def finished(*layers: alt.Chart, height: float = HEIGHT, own_colours: bool = Fal
         .configure_axisY(domain=False, ticks=False, labelPadding=6)
     )
     spec: dict[str, Any] = styled.to_dict()
+    del spec["$schema"]
+    spec.setdefault("datasets", {})[ROWS] = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return spec
 
 

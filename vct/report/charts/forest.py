@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vct.records import Comparison, TrialResult
 from vct.report.answer import analysis, is_ratio
-from vct.report.charts.base import GREY, Figure, arm_colour, arm_legend, finished, inline, records
+from vct.report.charts.base import GREY, Figure, arm_colour, arm_legend, base_chart, finished, inline
 from vct.report.numbers import estimate, unit_of
 from vct.report.tables import arms_of
 from vct.report.wording import method_name
@@ -45,7 +45,7 @@ def forest(result: TrialResult) -> Figure | None:
     unit = unit_of(first.unit, first.quantity).strip()
     title = f"{first.quantity}{f' ({unit})' if unit else ''}, {100 * first.confidence:g} % CI"
     order = list(dict.fromkeys(frame["subgroup"]))
-    base = alt.Chart(records(frame)).encode(
+    base = base_chart().encode(
         y=alt.Y("subgroup:N", sort=order, title=None, axis=alt.Axis(labelLimit=180)),
         color=arm_colour(arms),
         tooltip=[alt.Tooltip(name) for name in ("subgroup:N", "arm:N", "n:Q", "n_reference:Q")]
@@ -68,7 +68,7 @@ def forest(result: TrialResult) -> Figure | None:
         "Intervals are not adjusted "
         f"for looking at several subgroups; the dashed line ({null:g}) is no difference.",
         alt=f"Forest plot of the {first.quantity}. {told}.",
-        spec=finished(*layers, height=ROW * len(frame) + 10),
+        spec=finished(frame, *layers, height=ROW * len(frame) + 10),
         frame=frame,
         legends=arm_legend(arms) if several else (),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from vct.records import TrialResult
-from vct.report.charts.base import Figure, category_colour, category_legend, finished, ordered_categories, records
+from vct.report.charts.base import Figure, base_chart, category_colour, category_legend, finished, ordered_categories
 from vct.report.charts.select import categories
 from vct.report.tables import arms_of
 
@@ -36,7 +36,7 @@ def response(result: TrialResult) -> Figure | None:
         middle=lambda table: (table["from_percent"] + table["to_percent"]) / 2,
         ink=lambda table: ["white" if name in ("CMR", "PMD", "NE") else "black" for name in table["category"]],
     )
-    base = alt.Chart(records(drawn)).encode(
+    base = base_chart().encode(
         y=alt.Y("arm:N", sort=arms_of(result), title=None, axis=alt.Axis(labelLimit=160)),
         tooltip=[alt.Tooltip(name) for name in ("arm:N", "category:N", "count:Q")]
         + [alt.Tooltip("percent:Q", format=".1f")],
@@ -64,7 +64,7 @@ def response(result: TrialResult) -> Figure | None:
         title=f"{where}: response by arm",
         caption="Numbers inside the bars are patients." + _meanings(known),
         alt=f"Stacked bar chart of {where}. {told}.",
-        spec=finished(bars, text, height=ROW * len(arms_of(result))),
+        spec=finished(drawn, bars, text, height=ROW * len(arms_of(result))),
         frame=frame,
         legends=(category_legend(known),),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vct.records import TrialResult
-from vct.report.charts.base import Figure, arm_colour, arm_legend, evenly, finished, planned_days, records
+from vct.report.charts.base import Figure, arm_colour, arm_legend, base_chart, evenly, finished, planned_days
 from vct.report.charts.select import drawn_readout
 from vct.report.tables import arms_of
 
@@ -33,7 +33,7 @@ def spaghetti(result: TrialResult) -> Figure | None:
     shown = pd.concat([lines, means], ignore_index=True)[["patient", "arm", "visit", "planned_day", "value", "n"]]
     unit = readings[0].unit
     ticks = alt.Axis(values=[days[visit] for visit in seen], format=".10~g")
-    base = alt.Chart(records(shown)).encode(
+    base = base_chart().encode(
         x=alt.X(
             "planned_day:Q", title="Planned day from randomisation", axis=ticks, scale=alt.Scale(nice=False, padding=12)
         ),
@@ -59,7 +59,7 @@ def spaghetti(result: TrialResult) -> Figure | None:
         title=f"{readout} over the visits",
         caption=f"Thin lines: {some} patients; thick lines: the mean of everyone read. Visits: {named}.",
         alt=f"Line chart of {readout} ({unit}) by visit. Means: {told}.",
-        spec=finished(*layers),
+        spec=finished(shown, *layers),
         frame=shown,
         legends=arm_legend(arms),
     )

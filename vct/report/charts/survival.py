@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vct.records import Outcome, TrialResult
 from vct.report.cells import Row, Table
-from vct.report.charts.base import Figure, arm_colour, arm_legend, finished, records
+from vct.report.charts.base import Figure, arm_colour, arm_legend, base_chart, finished
 from vct.report.charts.select import survival as survival_outcomes
 from vct.report.tables import arms_of
 from vct.stats import survival_curve
@@ -29,7 +29,7 @@ def survival(result: TrialResult) -> Figure | None:
         return None
     arms = arms_of(result)
     frame = _curves(outcomes, arms)
-    base = alt.Chart(records(frame)).encode(
+    base = base_chart().encode(
         x=alt.X("time_days:Q", title="Days from randomisation", scale=alt.Scale(nice=False)), color=arm_colour(arms)
     )
     hints = [alt.Tooltip("arm:N"), alt.Tooltip("time_days:Q", format=".0f"), alt.Tooltip("at_risk:Q")]
@@ -47,7 +47,7 @@ def survival(result: TrialResult) -> Figure | None:
         title=outcomes[0].endpoint,
         caption=f"Kaplan-Meier estimate with pointwise 95 % limits; ticks are censored patients. {told}.",
         alt=f"Kaplan-Meier curves of {outcomes[0].endpoint}. {told}.",
-        spec=finished(*layers),
+        spec=finished(frame, *layers),
         frame=frame,
         legends=arm_legend(arms),
         table=_at_risk(outcomes, arms),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vct.records import TrialResult
-from vct.report.charts.base import GREY, Figure, arm_colour, evenly, finished, inline, records
+from vct.report.charts.base import GREY, Figure, arm_colour, base_chart, evenly, finished, inline
 from vct.report.charts.select import used_readouts
 from vct.report.tables import arms_of
 
@@ -20,7 +20,7 @@ Pair = tuple[str, str, str, float, float]
 
 
 def truth_panels(result: TrialResult) -> list[Figure]:
-    """Reading over truth for at most `MOST_PANELS` readouts whose truth is known, those of the endpoints first."""
+    """Reading over truth for at most `MOST_PANELS` readouts whose truth varies, those of the endpoints first."""
     pairs: dict[str, list[Pair]] = {}
     units: dict[str, str] = {}
     for item in result.readings:
@@ -28,7 +28,7 @@ def truth_panels(result: TrialResult) -> list[Figure]:
             units[item.readout] = item.unit
             row = (item.patient, item.arm, item.visit, item.truth, item.value)
             pairs.setdefault(item.readout, []).append(row)
-    varied = [name for name in used_readouts(result) if len({row[3:] for row in pairs.get(name, ())}) > 1]
+    varied = [name for name in used_readouts(result) if len({truth for *_, truth, _ in pairs.get(name, ())}) > 1]
     shown = varied[:MOST_PANELS]
     return [_panel(index, name, units[name], pairs[name], arms_of(result)) for index, name in enumerate(shown, start=1)]
 
@@ -44,7 +44,7 @@ def _panel(index: int, readout: str, unit: str, pairs: list[Pair], arms: list[st
     scale = alt.Scale(type="log") if wide else alt.Scale(zero=False)
     ends = [{"truth": low, "value": low}, {"truth": high, "value": high}]
     base = alt.Chart(inline(ends)).mark_line(color=GREY, strokeDash=[4, 3])
-    points = alt.Chart(records(frame)).mark_point(size=18, opacity=0.6, filled=True)
+    points = base_chart().mark_point(size=18, opacity=0.6, filled=True)
     encodings = {
         "x": alt.X("truth:Q", title=f"Planted truth{_in(unit)}", scale=scale, axis=alt.Axis(tickCount=4)),
         "y": alt.Y("value:Q", title=f"Reading{_in(unit)}", scale=scale, axis=alt.Axis(tickCount=4)),
@@ -58,7 +58,7 @@ def _panel(index: int, readout: str, unit: str, pairs: list[Pair], arms: list[st
         title=readout,
         caption=f"{some} readings{'; logarithmic axes' if wide else ''}.",
         alt=f"Scatter plot of {readout}: {some} readings against the planted truth; {_above(frame)}.",
-        spec=finished(*layers, height=230),
+        spec=finished(frame, *layers, height=230),
         frame=frame,
     )
 

@@ -7,11 +7,11 @@ from vct.report.charts.base import (
     Figure,
     arm_colour,
     arm_legend,
+    base_chart,
     category_colour,
     category_legend,
     finished,
     ordered_categories,
-    records,
 )
 from vct.report.charts.select import categories, percent_change
 from vct.report.tables import arms_of
@@ -37,7 +37,7 @@ def waterfall(result: TrialResult) -> Figure | None:
         columns=["rank", "patient", "arm", "change_percent", "category"],
     )
     first = outcomes[0]
-    base = alt.Chart(records(frame)).encode(x=alt.X("rank:O", axis=None, scale=alt.Scale(paddingInner=0.15)))
+    base = base_chart().encode(x=alt.X("rank:O", axis=None, scale=alt.Scale(paddingInner=0.15)))
     low, high = min(0.0, frame["change_percent"].min()), max(0.0, frame["change_percent"].max())
     reach = (high - low) or 1.0
     floor = low - 2 * STRIP_SHARE * reach
@@ -64,7 +64,7 @@ def waterfall(result: TrialResult) -> Figure | None:
         + (" The strip below the bars is the response category." if known else ""),
         alt=f"Waterfall chart of {where}: {falls} of {len(frame)} patients fell; from "
         f"{high:.0f} % to {low:.0f} %. Bars are coloured by arm.",
-        spec=finished(*layers, own_colours=True),
+        spec=finished(frame, *layers, own_colours=True),
         frame=frame,
         legends=(*arm_legend(arms_of(result)), *([category_legend(known)] if known else [])),
     )

@@ -4,6 +4,7 @@ const options = {
   actions: false,
   ast: true,
   defaultStyle: false,
+  mode: "vega-lite",
   renderer: "svg",
   tooltip: { disableDefaultStyle: true },
 };
