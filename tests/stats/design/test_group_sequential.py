@@ -151,6 +151,8 @@ def test_underrunning_spends_what_is_left():
         ({"information": (0.0, 0.5, 1.0)}, "first information fraction"),
         ({"information": (0.5, 0.9)}, "must be 1"),
         ({"power": 0.02}, "must be above alpha"),
+        ({"alpha": 1e-300}, "greater than or equal"),
+        ({"power": 1.0}, "less than or equal"),
         ({"sides": 2, "futility": {"rule": {"kind": "z_values", "z": (-0.1, 0.5)}}}, "must not be negative"),
         ({"futility": {"rule": {"kind": "z_values", "z": (0.0,)}}}, "2 z values"),
         ({"efficacy": {"kind": "pocock"}, "futility": {"rule": POCOCK, "binding": True}}, "binding futility"),

@@ -130,3 +130,13 @@ def test_second_implementation_median_and_coverage_by_simulation():
         covered += said.ci_low <= drift <= said.ci_high
     assert abs(below / n - 0.5) < 4 * np.sqrt(0.25 / n)
     assert abs(covered / n - 0.95) < 4 * np.sqrt(0.95 * 0.05 / n)
+
+
+@pytest.mark.parametrize("z", [-40.0, 0.0, 40.0])
+@pytest.mark.parametrize("look", [1, 2, 3])
+def test_extreme_results_have_an_estimate_too(z, look):
+    found = stopped(design(), look, z, maximum=1.0)
+    assert found.ci_low < found.estimate < found.ci_high
+    assert 0.0 <= found.p_value <= 1.0
+    with pytest.raises(InputError, match="finite"):
+        stopped(design(), look, float("nan"), maximum=1.0)

@@ -60,8 +60,8 @@ class Operating:
 class Design(Part):
     """When to look and when to stop. `alpha` is the error of the whole test, both sides together when two-sided."""
 
-    alpha: float = Field(default=0.025, gt=0.0, lt=0.5, description="type I error of the whole test")
-    power: float = Field(default=0.9, gt=0.0, lt=1.0)
+    alpha: float = Field(default=0.025, ge=1e-8, lt=0.5, description="type I error of the whole test")
+    power: float = Field(default=0.9, gt=0.0, le=1.0 - 1e-8)
 
     statistic: ClassVar[Statistic] = "z"
 

@@ -37,7 +37,7 @@ def p_value(design: GroupSequential, look: int, z: float, *, observed: Sequence[
     `observed` holds the information of each look so far over the planned maximum, when it is not as planned; the last
     one is taken as final. Binding futility counts; non-binding futility is ignored, which is conservative.
     """
-    information, lower, upper = _path(design, look, observed)
+    information, lower, upper = _path(design, look, z, observed)
     above = _above(information, lower, upper, z, 0.0)
     return above if design.sides == 1 else min(1.0, 2.0 * min(above, 1.0 - above))
 
@@ -58,12 +58,11 @@ def stopped(
     """
     if maximum <= 0:
         raise InputError(f"maximum information must be positive (got {maximum:g})")
-    information, lower, upper = _path(design, look, observed)
-    naive = z / np.sqrt(information[-1])
+    information, lower, upper = _path(design, look, z, observed)
+    reach = abs(z) / np.sqrt(information[-1]) + 12.0 / np.sqrt(information[0])
 
     def effect(probability: float) -> float:
-        reach = 12.0 / np.sqrt(information[0])
-        drift = root(lambda d: _above(information, lower, upper, z, d) - probability, naive - reach, naive + reach)
+        drift = root(lambda d: _above(information, lower, upper, z, d) - probability, -reach, reach)
         return drift / float(np.sqrt(maximum))
 
     tail = 0.5 * (1.0 - confidence)
@@ -116,9 +115,11 @@ def _check_interim(design: GroupSequential, look: int) -> None:
 
 
 def _path(
-    design: GroupSequential, look: int, observed: Sequence[float] | None
+    design: GroupSequential, look: int, z: float, observed: Sequence[float] | None
 ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
     """Information up to this look, and the boundaries of the looks before it."""
+    if not np.isfinite(z):
+        raise InputError(f"z must be a finite number (got {z})")
     if not 0 < look <= len(design.information):
         raise InputError(f"look must be 1 to {len(design.information)} (got {look})")
     if observed is None:
@@ -142,4 +143,4 @@ def _above(
     information: tuple[float, ...], lower: tuple[float, ...], upper: tuple[float, ...], z: float, drift: float
 ) -> float:
     """Probability of an outcome at least as large in the stage-wise order."""
-    return crossing((*lower, -NEVER), (*upper, z), information, drift).total
+    return min(1.0, crossing((*lower, -NEVER), (*upper, z), information, drift).total)

@@ -67,8 +67,8 @@ class Stages:
 class _SingleArm(Design):
     """Uninteresting rate p0 against desirable rate p1, by counting responders. An effect is a true response rate."""
 
-    alpha: float = Field(default=0.05, gt=0.0, lt=0.5, description="type I error at p0, one-sided")
-    power: float = Field(default=0.8, gt=0.0, lt=1.0, description="probability of a promising result at p1")
+    alpha: float = Field(default=0.05, ge=1e-8, lt=0.5, description="type I error at p0, one-sided")
+    power: float = Field(default=0.8, gt=0.0, le=1.0 - 1e-8, description="probability of a promising result at p1")
     p0: float = Field(gt=0.0, lt=1.0)
     p1: float = Field(gt=0.0, lt=1.0)
     max_patients: int = Field(default=150, ge=2, le=500)
