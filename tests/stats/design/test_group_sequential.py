@@ -149,6 +149,7 @@ def test_underrunning_spends_what_is_left():
         ({"information": (0.5, 0.5, 1.0)}, "information must grow"),
         ({"information": (0.5, 0.502, 1.0)}, "apart"),
         ({"information": (0.0, 0.5, 1.0)}, "first information fraction"),
+        ({"information": (-0.5, 0.5, 1.0)}, "between 0 and 10"),
         ({"information": (0.5, 0.9)}, "must be 1"),
         ({"power": 0.02}, "must be above alpha"),
         ({"alpha": 1e-300}, "greater than or equal"),
@@ -179,6 +180,9 @@ def test_boundaries_that_cannot_be_are_refused(futility, reason):
 def test_observed_information_backwards_is_refused():
     with pytest.raises(InputError, match="information must grow"):
         design().at((0.5, 0.4), final=False)
+    for nonsense in ((), (0.4, 30.0), (float("nan"), 1.0), (-0.2, 1.0)):
+        with pytest.raises(InputError, match="between 0 and 10"):
+            design().at(nonsense, final=True)
     with pytest.raises(InputError, match="planned looks"):
         design(efficacy={"kind": "pocock"}).at((0.5, 1.0), final=True)
 

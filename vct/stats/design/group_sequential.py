@@ -25,10 +25,12 @@ from vct.stats.design.boundaries import (
     upper_bound,
 )
 from vct.stats.design.fixed import Fixed
-from vct.stats.design.spending import EfficacyRule, FixedBounds, FutilityRule, Shape, Spending
+from vct.stats.design.spending import Array, EfficacyRule, FixedBounds, FutilityRule, Shape, Spending
 
 MIN_GAP = 0.005
 """Looks closer than this in information are one look: the integration would need ever finer panels."""
+MOST = 10.0
+"""Information beyond so many times the planned maximum is taken for a mistake."""
 FAR = 12.0
 """Drift beyond that of the fixed design within which every design finds its power."""
 
@@ -98,26 +100,7 @@ class GroupSequential(Design):
 
     def looks(self) -> tuple[Look, ...]:
         """Every look with its boundary on the z scale, nominal one-sided p and the errors spent so far."""
-        from scipy.special import ndtr
-
-        found = self.bounds()
-        spent = np.cumsum(self._under(0.0, alpha=True).upper) * self.sides
-        under = self._under(found.drift)
-        lost = np.cumsum(under.inner if self.sides == 2 else under.lower)
-        stops = found.inner if self.sides == 2 else found.lower
-        least = 0.0 if self.sides == 2 else -NEVER
-        return tuple(
-            Look(
-                number=k + 1,
-                fraction=self.information[k],
-                efficacy=None if found.upper[k] >= NEVER else found.upper[k],
-                futility=None if self.futility is None or stops[k] <= least else stops[k],
-                nominal_p=float(ndtr(-found.upper[k])),
-                alpha_spent=float(spent[k]),
-                beta_spent=None if self.futility is None else float(lost[k]),
-            )
-            for k in range(len(self.information))
-        )
+        return _looks(self)
 
     def inflation(self) -> float:
         """Maximum information over that of the fixed design: (drift / fixed drift)^2."""
@@ -125,7 +108,7 @@ class GroupSequential(Design):
 
     def operating(self, effect: float) -> Operating:
         """Stopping probabilities when the true effect is `effect` times the planned one; futility is obeyed."""
-        found = self._under(effect * self.drift())
+        found = self.under(effect * self.drift())
         nothing = np.zeros(len(self.information))
         reverse, futile = (found.lower, found.inner) if self.sides == 2 else (nothing, found.lower)
         futile[-1] = 1.0 - found.upper.sum() - reverse.sum() - futile[:-1].sum()
@@ -161,10 +144,13 @@ class GroupSequential(Design):
         if final:
             spent[-1] = self.alpha / self.sides
         nobody = (0.0 if self.sides == 2 else -NEVER,) * (len(observed) - 1)
-        return _spend_upper(tuple(observed), np.diff(spent, prepend=0.0), self.sides, nobody)
+        return _spend_upper(tuple(observed), _steps(spent), self.sides, nobody)
 
-    def _under(self, drift: float, *, alpha: bool = False) -> Crossing:
-        """Crossing probabilities; with `alpha` a non-binding futility boundary is taken as ignored."""
+    def under(self, drift: float, *, alpha: bool = False) -> Crossing:
+        """Crossing probabilities when the expected z at full information is `drift`.
+
+        With `alpha` a non-binding futility boundary is taken as ignored, as the type I error must allow for.
+        """
         found = self.bounds()
         lower, inner = found.lower, found.inner
         if alpha and self.futility is not None and not self.futility.binding:
@@ -173,7 +159,32 @@ class GroupSequential(Design):
         return crossing(lower, found.upper, self.information, drift, inner)
 
 
+@lru_cache(maxsize=256)
+def _looks(design: GroupSequential) -> tuple[Look, ...]:
+    from scipy.special import ndtr
+
+    found = design.bounds()
+    spent = np.cumsum(design.under(0.0, alpha=True).upper) * design.sides
+    under = design.under(found.drift)
+    lost = np.cumsum(under.inner if design.sides == 2 else under.lower)
+    stops, least = (found.inner, 0.0) if design.sides == 2 else (found.lower, -NEVER)
+    return tuple(
+        Look(
+            number=k + 1,
+            fraction=design.information[k],
+            efficacy=None if found.upper[k] >= NEVER else found.upper[k],
+            futility=None if design.futility is None or stops[k] <= least else stops[k],
+            nominal_p=float(ndtr(-found.upper[k])),
+            alpha_spent=float(spent[k]),
+            beta_spent=None if design.futility is None else float(lost[k]),
+        )
+        for k in range(len(design.information))
+    )
+
+
 def _check_information(information: Sequence[float]) -> None:
+    if not all(0.0 <= t <= MOST for t in information) or not information:
+        raise ValueError(f"information fractions must lie between 0 and {MOST:g} (got {tuple(information)})")
     if information[0] < MIN_GAP:
         raise ValueError(f"the first information fraction must be at least {MIN_GAP} (got {information[0]:g})")
     for before, after in itertools.pairwise(information):
@@ -181,8 +192,6 @@ def _check_information(information: Sequence[float]) -> None:
             raise ValueError(f"information must grow from look to look: {after:g} comes after {before:g}")
         if after - before < MIN_GAP:
             raise ValueError(f"looks must lie at least {MIN_GAP} of the information apart ({before:g}, {after:g})")
-    if information[-1] > 10.0:
-        raise ValueError(f"information must be at most ten times what was planned (got {information[-1]:g})")
 
 
 @lru_cache(maxsize=256)
@@ -217,8 +226,7 @@ def _efficacy(design: GroupSequential, stops: Sequence[float]) -> tuple[float, .
     error = design.alpha / design.sides
     t = np.asarray(design.information)
     if isinstance(design.efficacy, Spending):
-        steps = np.diff(design.efficacy.spent(t, error), prepend=0.0)
-        return _spend_upper(design.information, steps, design.sides, stops)
+        return _spend_upper(design.information, _steps(design.efficacy.spent(t, error)), design.sides, tuple(stops))
     relative = design.efficacy.relative(t)
 
     def excess(height: float) -> float:
@@ -230,16 +238,21 @@ def _efficacy(design: GroupSequential, stops: Sequence[float]) -> tuple[float, .
     return tuple((height * relative).tolist())
 
 
+@lru_cache(maxsize=4096)
 def _spend_upper(
-    information: tuple[float, ...], steps: np.ndarray, sides: int, stops: Sequence[float]
+    information: tuple[float, ...], steps: tuple[float, ...], sides: int, stops: tuple[float, ...]
 ) -> tuple[float, ...]:
     walk = Walk.start(information)
     upper: list[float] = []
     for step, stop in zip(steps, (*stops, 0.0), strict=True):
-        bound = upper_bound(walk, float(step))
+        bound = upper_bound(walk, step)
         upper.append(bound)
         walk = walk.go_on(-bound, bound, stop) if sides == 2 else walk.go_on(stop, bound)
     return tuple(upper)
+
+
+def _steps(spent: Array) -> tuple[float, ...]:
+    return tuple(np.diff(spent, prepend=0.0).tolist())
 
 
 def _drift(
@@ -268,7 +281,7 @@ def _with_beta_spending(design: GroupSequential, rule: Spending, *, binding: boo
     error = design.alpha / design.sides
     betas = rule.spent(t, 1.0 - design.power)
     alphas = design.efficacy.spent(t, error) if isinstance(design.efficacy, Spending) else t
-    gains = np.diff(alphas, prepend=0.0)
+    gains = _steps(alphas)
     ignoring = None if binding else _efficacy(design, _no_futility(design))
 
     def walk(drift: float) -> tuple[list[float], list[float], float]:
@@ -278,7 +291,7 @@ def _with_beta_spending(design: GroupSequential, rule: Spending, *, binding: boo
         stops: list[float] = []
         power = spent = 0.0
         for k in range(len(t)):
-            high = ignoring[k] if ignoring is not None else upper_bound(null, float(gains[k]))
+            high = ignoring[k] if ignoring is not None else upper_bound(null, gains[k])
             upper.append(high)
             power += planned.above(high)
             if k == len(t) - 1:
