@@ -79,6 +79,8 @@ def test_non_inferiority_looks_in_the_right_direction():
     equal = two_means(0.0, 1.0, margin=0.3, sides=1, alpha=0.025)
     better = two_means(0.1, 1.0, margin=0.3, sides=1, alpha=0.025)
     assert better.control < equal.control
+    assert two_means_power(-0.5, 1.0, 80, 80, sides=1, margin=0.3) < 0.05
+    assert two_proportions_power(0.5, 0.3, 80, 80, sides=1, margin=0.1, variance="unpooled") < 0.05
     with pytest.raises(InputError, match="beyond the null"):
         two_means(-0.4, 1.0, margin=0.3, sides=1)
     with pytest.raises(InputError, match="one-sided"):

@@ -19,16 +19,17 @@ def two_means_power(
     margin: float = 0.0,
     covariates: int = 0,
 ) -> float:
-    """Power of the two-sample t test in the direction of `difference + margin`.
+    """Power of the two-sample t test: towards larger values when there is a `margin`, else towards `difference`.
 
     `covariates` lose a degree of freedom each. Two-sided power leaves the wrong direction out.
     """
     from scipy.special import nctdtr, stdtrit
 
+    _check_sd(sd)
     df = control + test - 2 - covariates
     if df < 1:
         return 0.0
-    shift = abs(difference + margin) / sd * math.sqrt(control * test / (control + test))
+    shift = (difference + margin if margin else abs(difference)) / sd * math.sqrt(control * test / (control + test))
     return float(1.0 - nctdtr(df, shift, stdtrit(df, 1.0 - alpha / sides)))
 
 

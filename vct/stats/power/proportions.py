@@ -27,11 +27,16 @@ def two_proportions_power(
     variance: Variance = "pooled",
     margin: float = 0.0,
 ) -> float:
-    """Power of the z test of two proportions in the direction of the true difference (normal approximation)."""
+    """Power of the z test of two proportions (normal approximation).
+
+    Towards larger rates in the test arm when there is a `margin`, else in the direction of the true difference.
+    """
     from scipy.special import ndtr, ndtri
 
+    _check_rates(control_rate, test_rate)
     null, true = _spreads(control_rate, test_rate, test / control, variance)
-    distance = abs(test_rate - control_rate + margin) * math.sqrt(control)
+    gain = test_rate - control_rate
+    distance = (gain + margin if margin else abs(gain)) * math.sqrt(control)
     return float(ndtr((distance - ndtri(1.0 - alpha / sides) * null) / true))
 
 
