@@ -132,6 +132,27 @@ def schema(out: Annotated[Path, typer.Option(help="folder for the two schema fil
         typer.echo(str(out / name))
 
 
+@app.command()
+def verify() -> None:
+    """Recompute every anchored number of the statistics; the exit code is 1 if one is off."""
+    from itertools import groupby
+
+    from vct.stats.verify import passed
+    from vct.stats.verify import verify as recompute
+
+    checks = recompute()
+    for (source, checked), found in groupby(checks, key=lambda check: (check.source, check.checked)):
+        typer.echo(f"{source} ({checked})")
+        for check in found:
+            sign = "ok " if check.ok else "OFF"
+            typer.echo(
+                f"  {sign} {check.design}, {check.quantity}: expected {check.expected:.7g}, is {check.actual:.7g}"
+            )
+    off = sum(not check.ok for check in checks)
+    typer.echo(f"{len(checks)} numbers, {off} off")
+    raise typer.Exit(0 if passed(checks) else 1)
+
+
 @app.callback(invoke_without_command=True)
 def _root(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
     if version:
