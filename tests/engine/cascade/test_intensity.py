@@ -10,9 +10,7 @@ from vct.engine.cascade.intensity import HU_RANGE, SUV_MAX, decode, encode  # no
 
 @given(st.floats(*HU_RANGE), st.floats(0.0, SUV_MAX))
 def test_decode_undoes_encode(hu, suv):
-    ct, pet = decode(
-        encode(torch.full((1, 1, 1), hu, dtype=torch.float64), torch.full((1, 1, 1), suv, dtype=torch.float64))
-    )
+    ct, pet = decode(encode(*(torch.full((1, 1, 1), value, dtype=torch.float64) for value in (hu, suv))))
     assert ct.item() == pytest.approx(hu, abs=1e-9)
     assert pet.item() == pytest.approx(suv, abs=1e-9)
 

@@ -117,6 +117,8 @@ class UNet(nn.Module):
 class Embedding(nn.Module):
     """Noise level (Fourier features) and condition to one vector a sample."""
 
+    frequencies: torch.Tensor
+
     def __init__(self, condition: int, width: int, features: int = 64) -> None:
         super().__init__()
         steps = torch.arange(features // 2, dtype=torch.float32) / (features // 2 - 1)

@@ -57,7 +57,7 @@ PUBLISHED = Schedule(solver="heun", steps=100, sigma_min=0.002, sigma_max=80.0, 
 def heun(denoise: Denoise, noise: torch.Tensor, sigmas: torch.Tensor) -> torch.Tensor:
     """EDM's second-order solver without churn (arXiv 2206.00364, algorithm 1); the last step is Euler's."""
     levels = sigmas.tolist()
-    x = noise * levels[0]
+    x: torch.Tensor = noise * levels[0]
     for sigma, following in pairwise(levels):
         slope = (x - denoise(x, _levels(x, sigma))) / sigma
         ahead = x + (following - sigma) * slope
@@ -74,7 +74,9 @@ def dpm_solver_2m(denoise: Denoise, noise: torch.Tensor, sigmas: torch.Tensor) -
     One evaluation a step; the step to zero noise is the denoised estimate itself.
     """
     levels = sigmas.tolist()
-    x, before, last_step = noise * levels[0], None, 0.0
+    x: torch.Tensor = noise * levels[0]
+    before: torch.Tensor | None = None
+    last_step = 0.0
     for sigma, following in pairwise(levels):
         clean = denoise(x, _levels(x, sigma))
         if following <= 0.0:
