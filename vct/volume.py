@@ -114,11 +114,12 @@ def load(path: Path, unit: Unit) -> Volume:
     Raises InputError when the file is missing or damaged, or when its axes are oblique to the patient's.
     """
     import nibabel as nib
+    from nibabel.filebasedimages import ImageFileError
 
     try:
         image: Any = nib.as_closest_canonical(nib.load(path))
         data = np.asarray(image.dataobj)
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
+    except (OSError, EOFError, ValueError, ImageFileError) as error:
         raise InputError(f"{path}: not a readable NIfTI file ({error})") from error
     if data.ndim != 3:
         raise InputError(f"{path}: must hold one 3-D image (got shape {data.shape})")

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vct.errors import InputError
 from vct.readout.suv import (
     PEAK_RADIUS_MM,
     highest_peak,
@@ -109,7 +108,7 @@ def test_lean_mass_is_a_part_of_the_weight(sex: str, bmi: float, height: float) 
 
 
 def test_james_fails_loudly_where_it_has_no_answer() -> None:
-    with pytest.raises(InputError, match="no lean mass for 200 kg at 160 cm; use janmahasatian"):
+    with pytest.raises(ValueError, match="no lean mass for 200 kg at 160 cm; use janmahasatian"):
         lean_mass_kg("james", "F", 200.0, 160.0)
 
 
@@ -117,3 +116,8 @@ def test_sul_is_suv_by_lean_mass() -> None:
     patient = Patient(id="P1", sex="M", age_years=50, height_cm=180, weight_kg=80)
     assert sul_per_suv(None, patient) == 1.0
     assert sul_per_suv("janmahasatian", patient) == pytest.approx(61.731 / 80, rel=1e-4)
+
+
+def test_no_lean_mass_gives_no_factor() -> None:
+    heavy = Patient(id="P", sex="F", age_years=50, height_cm=160, weight_kg=200)
+    assert sul_per_suv("james", heavy) is None

@@ -84,7 +84,9 @@ class Trial:
                     continue
                 fall = (EFFECT[self.arms.index(patient.arm)] * np.exp(luck)) ** (item.planned_day / 56.0)
                 for index, (readout, unit) in enumerate(READOUTS.items()):
-                    truth = float(start * fall * (1, 1.3, 8, 30, 0, 0)[index]) or (2.1 if index == 4 else 0.0)
+                    truth = float(start * fall * (1, 1.3, 8, 30, 0, 0)[index]) or (
+                        1.5 + start / 20 if index == 4 else 0.0
+                    )
                     value = truth * float(np.exp(self.rng.normal((-0.12, 0.1, -0.3, -0.2, 0, 0)[index], 0.1)))
                     found.append(
                         Reading(

@@ -40,3 +40,8 @@ def test_long_settings_are_cut() -> None:
         design.brief({"kind": "a_b", "c": None, "d": {}, "e": True, "f": [{"g": 1, "h": 2}]})
         == "a b; e: yes; f: (g: 1; h: 2)"
     )
+
+
+def test_nothing_of_a_long_part_is_lost() -> None:
+    part = {"kind": "course", "growth": 0.5, "a": {"b": "x" * 200, "c": {"kind": "k", "d": 1}}, "e": [{"f": "y" * 100}]}
+    assert design.lines(part) == ["course; growth: 0.5", "a: b: " + "x" * 200, "a, c: k; d: 1", "e: f: " + "y" * 100]

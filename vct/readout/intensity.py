@@ -91,5 +91,6 @@ class SulPeak(PeakReadout):
         return self.peak_name(f"sul_peak_{self.lean_mass}")
 
     def measure(self, scan: Scan) -> Reading:
-        """The peak of SUVbw times lean mass over weight."""
-        return self.measure_scaled(scan, sul_per_suv(self.lean_mass, scan.snapshot.patient))
+        """The peak of SUVbw times lean mass over weight; None where the formula gives no lean mass."""
+        scale = sul_per_suv(self.lean_mass, scan.snapshot.patient)
+        return self.reading(scan, None, None) if scale is None else self.measure_scaled(scan, scale)

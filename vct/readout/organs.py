@@ -91,9 +91,11 @@ class OrganSuv(Readout):
         return "g/ml"
 
     def measure(self, scan: Scan) -> Reading:
-        """The statistic, beside that of the planted uptake."""
-        region = self.region.find(scan, self.organ)
+        """The statistic, beside that of the planted uptake; None where the formula gives no lean mass."""
         scale = sul_per_suv(self.lean_mass, scan.snapshot.patient)
+        if scale is None:
+            return self.reading(scan, None, None)
+        region = self.region.find(scan, self.organ)
         value = None if region is None else scale * self.reduce(region.values(scan.pet.data))
         truth = self._truth(scan)
         return self.reading(scan, value, None if truth is None else scale * truth)

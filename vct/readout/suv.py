@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vct.errors import InputError
 from vct.records import Patient, Sex
 from vct.volume import Triple
 
@@ -19,7 +18,7 @@ PEAK_RADIUS_MM = (3000.0 / (4.0 * math.pi)) ** (1.0 / 3.0)
 
 
 def lean_mass_kg(formula: LeanMass, sex: Sex, weight_kg: float, height_cm: float) -> float:
-    """Lean body mass. Raises InputError where the formula has no positive answer (James, in the very obese).
+    """Lean body mass. Raises ValueError where the formula has no positive answer (James, in the very obese).
 
     Janmahasatian 2005 (doi 10.2165/00003088-200544100-00004), with B = W / H^2 in kg/m2:
     men 9270 W / (6680 + 216 B), women 9270 W / (8780 + 244 B).
@@ -32,17 +31,20 @@ def lean_mass_kg(formula: LeanMass, sex: Sex, weight_kg: float, height_cm: float
     linear, square = (1.10, 128.0) if sex == "M" else (1.07, 148.0)
     lean = linear * weight_kg - square * (weight_kg / height_cm) ** 2
     if lean <= 0.0:
-        raise InputError(
+        raise ValueError(
             f"James's formula gives no lean mass for {weight_kg:.0f} kg at {height_cm:.0f} cm; use janmahasatian"
         )
     return lean
 
 
-def sul_per_suv(formula: LeanMass | None, patient: Patient) -> float:
-    """The factor from SUVbw to SUL: lean mass over weight; 1 without a formula."""
+def sul_per_suv(formula: LeanMass | None, patient: Patient) -> float | None:
+    """The factor from SUVbw to SUL: lean mass over weight; 1 without a formula, None where the formula has no answer."""
     if formula is None:
         return 1.0
-    return lean_mass_kg(formula, patient.sex, patient.weight_kg, patient.height_cm) / patient.weight_kg
+    try:
+        return lean_mass_kg(formula, patient.sex, patient.weight_kg, patient.height_cm) / patient.weight_kg
+    except ValueError:
+        return None
 
 
 def peak_sphere(spacing_mm: Triple) -> NDArray[np.bool_]:

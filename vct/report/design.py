@@ -8,9 +8,9 @@ from typing import Any
 from vct.records import TrialResult
 from vct.report.cells import Table
 from vct.report.views import listed
-from vct.report.wording import words
+from vct.report.wording import method_name, words
 
-MOST_LETTERS = 260
+LONG_LINE, MOST_LETTERS = 200, 500
 FACTS = {
     "cohort": "Cohort",
     "eligibility": "Eligibility",
@@ -20,27 +20,46 @@ FACTS = {
     "conduct": "Conduct",
     "source": "Source of the numbers",
 }
-PARTS = {"readouts": "Readouts", "endpoints": "Endpoints", "analyses": "Analyses"}
 
 
-def facts(result: TrialResult) -> list[tuple[str, str]]:
-    """Terms and what the protocol says about them."""
+def facts(result: TrialResult) -> list[tuple[str, list[str]]]:
+    """Terms and what the protocol says about them, in lines."""
     protocol = result.protocol
-    sizes = [("Patients", f"{len({item.id for item in result.enrolment.patients})} enrolled")]
+    size = f"{len({item.id for item in result.enrolment.patients})} enrolled"
     if "sample_size" in protocol:
-        sizes = [("Patients", f"{protocol['sample_size']} planned, {sizes[0][1]}")]
-    told = [
-        (title, _cohort(protocol[key]) if key == "cohort" else brief(protocol[key]))
-        for key, title in FACTS.items()
-        if key in protocol
-    ]
-    return [(title, _cut(text)) for title, text in [*sizes, *told] if text]
+        size = f"{protocol['sample_size']} planned, {size}"
+    told = [(title, lines(_main(key, protocol[key]))) for key, title in FACTS.items() if key in protocol]
+    return [("Patients", [size]), *((title, text) for title, text in told if text)]
+
+
+def lines(value: Any, heading: str = "") -> list[str]:
+    """Nested plain data in lines: what is longer than `LONG_LINE` letters is taken apart where it is nested.
+
+    >>> lines({"kind": "simple", "seed": 1})
+    ['simple; seed: 1']
+    """
+    text = brief(value)
+    if isinstance(value, (list, tuple)) and len(text) > LONG_LINE:
+        return [line for item in value for line in lines(item, heading)]
+    if not isinstance(value, Mapping) or len(text) <= LONG_LINE:
+        return [_cut(f"{heading}: {text}" if heading else text)] if text else []
+    nested = {key: item for key, item in value.items() if _is_nested(item)}
+    plain = {key: item for key, item in value.items() if key not in nested}
+    if not nested:
+        return [_cut(f"{heading}: {text}" if heading else text)]
+    inner = [line for key, item in nested.items() for line in lines(item, f"{heading}, {words(key)}".lstrip(", "))]
+    return lines(plain, heading) + inner
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, (list, tuple)) and any(map(_is_nested, value)))
 
 
 def arms(result: TrialResult) -> Table:
     """The arms; the first is the reference."""
     rows = [(arm["name"], arm.get("ratio", 1), arm.get("description", "")) for arm in result.protocol.get("arms", ())]
-    return listed("Arms; the first is the reference", ("Arm", "Ratio", "Description"), rows)
+    caption = "Arms; the first is the reference" if len(rows) > 1 else "Arm"
+    return listed(caption, ("Arm", "Ratio", "Description"), rows)
 
 
 def visits(result: TrialResult) -> Table:
@@ -50,19 +69,14 @@ def visits(result: TrialResult) -> Table:
     return listed("Planned scans", ("Visit", "Day", "Window (days)"), rows)
 
 
-def parts(result: TrialResult) -> list[Table]:
-    """Readouts, endpoints and analyses: name, kind and settings."""
-    found = []
-    for key, title in PARTS.items():
-        rows = []
-        for part in result.protocol.get(key, ()):
-            rest = {name: value for name, value in part.items() if name not in ("kind", "name")}
-            kind = words(part.get("kind", ""))
-            name = f"{part['name']}\n{kind}" if part.get("name") else kind
-            rows.append((name, _cut(brief(rest))))
-        if rows:
-            found.append(listed(title, ("Name", "Settings"), rows))
-    return found
+def parts(result: TrialResult, family: str) -> Table:
+    """Readouts, endpoints or analyses: name, kind and settings."""
+    rows = []
+    for part in result.protocol.get(family, ()):
+        rest = {name: value for name, value in part.items() if name not in ("kind", "name")}
+        kind = (method_name if family == "analyses" else words)(part.get("kind", ""))
+        rows.append((f"{part['name']}\n{kind}" if part.get("name") else kind, _cut(brief(rest))))
+    return listed(words(family).capitalize(), ("Name", "Settings"), rows)
 
 
 def brief(value: Any) -> str:
@@ -89,10 +103,12 @@ def _nested(value: Any) -> str:
     return f"({text})" if isinstance(value, Mapping) and "; " in text else text
 
 
-def _cohort(cohort: Any) -> str:
-    if not isinstance(cohort, Mapping):
-        return str(cohort)
-    return ". ".join(brief(cohort[key]).rstrip(".") for key in ("title", "description", "source") if cohort.get(key))
+def _main(key: str, value: Any) -> Any:
+    """Of a cohort, what describes it; its tables are for `design.csv`."""
+    if key != "cohort" or not isinstance(value, Mapping):
+        return value
+    told = [brief(value[name]).rstrip(".") for name in ("title", "description") if value.get(name)]
+    return [". ".join(told)]
 
 
 def _cut(text: str) -> str:

@@ -21,8 +21,10 @@ SUV_WINDOW = (0.0, 7.0)
 CT_WINDOW_HU = (-160.0, 240.0)
 """Width 400, level 40: the usual soft-tissue window."""
 AIR_HU = -1000.0
-PIXEL_MM = 2.5
-MAX_HEIGHT = 480
+FUSED_FROM = 0.15
+"""Share of the SUV window below which the fused panel shows CT only."""
+PIXEL_MM = 3.0
+MAX_HEIGHT = 400
 MARGIN, TEXT = 6, 12
 INK = (60, 60, 60)
 _MARK = "SYNTHETIC"
@@ -145,7 +147,7 @@ def _grey(values: Plane, window: tuple[float, float]) -> NDArray[np.uint8]:
 def _fused(tissue: NDArray[np.uint8], uptake: Plane) -> NDArray[np.uint8]:
     """Uptake from black over red and yellow to white, laid over the CT the more opaque the hotter it is."""
     hot = np.stack([np.clip(3 * uptake - shift, 0.0, 1.0) for shift in (0, 1, 2)], axis=-1)
-    opacity = np.clip(2 * uptake, 0.0, 0.85)[..., None]
+    opacity = np.clip(2 * (uptake - FUSED_FROM), 0.0, 0.85)[..., None]
     return np.rint((1 - opacity) * tissue[..., None] + opacity * 255 * hot).astype(np.uint8)
 
 

@@ -28,15 +28,16 @@ def markdown(result: TrialResult, frames: Mapping[str, pd.DataFrame]) -> str:
         "> **Synthetic data: virtual patients, not for clinical use.** "
         + escaped(f"Images come from the engine “{engine}”: {engine_note(engine)}."),
         "## Design",
-        "\n".join(f"- {escaped(term)}: {escaped(text)}" for term, text in design.facts(result)),
+        "\n".join(f"- {escaped(term)}: {escaped('; '.join(text))}" for term, text in design.facts(result)),
         *(_table(view) for view in (design.arms(result), design.visits(result)) if view.rows),
         "## Patient flow",
         _table(views.flow(frames["consort"])),
         "## Patients",
         _table(views.table_one(result)),
     ]
+    results = views.results(result)
+    parts += ["## Results", *map(_table, results)] if results else []
     for title, view in (
-        ("Results", views.results(result)),
         ("Subgroups", views.subgroups(result)),
         ("Readings against the planted truth", views.measurement(result)),
     ):

@@ -71,7 +71,7 @@ def table_one(result: TrialResult) -> pd.DataFrame:
     """Demographics by arm and over all, a row a variable (or level) and arm.
 
     Quantities have n, mean, sd (n - 1), median, q1 and q3; categories have count and percent. A category with one level
-    only is left out.
+    only, or a stratum that is the sex or the site, is left out.
     """
     import pandas as pd
 
@@ -85,7 +85,8 @@ def table_one(result: TrialResult) -> pd.DataFrame:
         rows += [{"variable": variable, "level": "", "arm": arm, **_spread(group[variable])} for arm, group in groups]
     for variable in CATEGORIES:
         levels = sorted(everyone[variable].unique())
-        for level in levels if len(levels) > 1 else ():
+        repeats = variable == "stratum" and any(everyone[variable].equals(everyone[name]) for name in ("sex", "site"))
+        for level in levels if len(levels) > 1 and not repeats else ():
             for arm, group in groups:
                 count = int((group[variable] == level).sum())
                 percent = 100.0 * count / len(group) if len(group) else None

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 ARM_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f6a00", "#767676")
 """Okabe and Ito's palette, safe for colour-blind readers (https://jfly.uni-koeln.de/color/), and two darker ones."""
 
+GRADES = ("CMR", "PMR", "SMD", "PMD")
+"""PERCIST's categories from best to worst."""
+
 CATEGORY_COLOURS: dict[str, str] = {
     "CMR": "#01665e",
     "PMR": "#5ab4ac",
@@ -44,7 +47,7 @@ class Figure:
     """A chart: its Vega-Lite specification, the table that it draws and what it says in words.
 
     `name` is also the name of the table's CSV file; `alt` stands for the chart where it cannot be seen. `table`
-    is printed below the chart.
+    is printed below the chart, `table_frame` holds its numbers.
     """
 
     name: str
@@ -55,6 +58,13 @@ class Figure:
     frame: pd.DataFrame
     legends: tuple[Legend, ...] = ()
     table: Table | None = None
+    table_frame: pd.DataFrame | None = None
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """What is written as CSV, by name."""
+        own = {self.name: self.frame}
+        return own if self.table is None or self.table_frame is None else {**own, self.table.csv: self.table_frame}
 
 
 def base_chart() -> alt.Chart:

@@ -7,7 +7,7 @@ from typing import Any
 
 from vct.records import Outcome, TrialResult
 from vct.report.answer import primary
-from vct.report.charts.base import planned_days
+from vct.report.charts.base import GRADES, planned_days
 from vct.report.tables import leaves
 
 
@@ -23,9 +23,10 @@ def percent_change(result: TrialResult) -> list[Outcome]:
 
 
 def categories(result: TrialResult) -> list[Outcome]:
-    """The response categories to draw, one a patient, at the last visit that is judged."""
+    """The response categories to draw, one a patient, at the last visit: PERCIST's if an endpoint gives them."""
     found = [item for item in measured(result) if item.category and item.event is None]
-    return _last(result, _of_first(result, found))
+    graded = {item.endpoint for item in found if item.category in GRADES}
+    return _last(result, _of_first(result, [item for item in found if item.endpoint in graded] or found))
 
 
 def survival(result: TrialResult) -> list[Outcome]:

@@ -20,7 +20,7 @@ Pair = tuple[str, str, str, float, float]
 
 
 def truth_panels(result: TrialResult) -> list[Figure]:
-    """Reading over truth for at most `MOST_PANELS` readouts whose truth is known, those of the endpoints first."""
+    """Reading over truth for at most `MOST_PANELS` readouts whose truth varies, those of the endpoints first."""
     pairs: dict[str, list[Pair]] = {}
     units: dict[str, str] = {}
     for item in result.readings:
@@ -28,7 +28,7 @@ def truth_panels(result: TrialResult) -> list[Figure]:
             units[item.readout] = item.unit
             row = (item.patient, item.arm, item.visit, item.truth, item.value)
             pairs.setdefault(item.readout, []).append(row)
-    varied = [name for name in used_readouts(result) if len({row[3:] for row in pairs.get(name, ())}) > 1]
+    varied = [name for name in used_readouts(result) if len({truth for *_, truth, _ in pairs.get(name, ())}) > 1]
     shown = varied[:MOST_PANELS]
     return [_panel(index, name, units[name], pairs[name], arms_of(result)) for index, name in enumerate(shown, start=1)]
 
