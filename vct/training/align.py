@@ -1,4 +1,5 @@
-"""Every training body on one canonical body: which one, the fields that lead to the others, and what they look like on it."""
+"""Every training body on one canonical body: which one, the fields that lead to the others, and what they look like
+on it."""
 
 from __future__ import annotations
 
@@ -21,11 +22,11 @@ Say = Callable[[str], None]
 
 
 def maps_of(bodies: Bodies, index: int, cache: Path) -> torch.Tensor:
-    """(structures, 28, 28, 48) distance maps of one body at 16 mm; computed once."""
+    """Distance maps (structures, x, y, z) of one body at 16 mm (32 mm for a body at 16 mm); computed once."""
     path = cache / "maps" / f"{bodies.patients[index].id}.npy"
     if not path.exists():
         maps = distance_maps(np.asarray(bodies.labels[index]), (bodies.spacing_mm,) * 3)
-        factor = round(8.0 / bodies.spacing_mm)
+        factor = max(round(8.0 / bodies.spacing_mm), 1)
         _save(path, functional.avg_pool3d(maps[None], factor)[0].numpy().astype(np.float16))
     return torch.from_numpy(np.load(path).astype(np.float32))
 
@@ -82,8 +83,8 @@ def patterns(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(SUV over its tissue's mean, HU minus its tissue's mean) on the canonical body, averaged over the bodies.
 
-    A body's voxel counts where it lands on its own tissue, so that borders stay as sharp as the canonical body's. Air and
-    what carries no label keep the canonical body's HU and no uptake.
+    A body's voxel counts where it lands on its own tissue, so that borders stay as sharp as the canonical body's. Air
+    and what carries no label keep the canonical body's HU and no uptake.
     """
     table, names = tissue_table()
     own = table[bodies.labels[canonical]].ravel()
@@ -104,8 +105,12 @@ def patterns(
         ratio += np.bincount(where, weights=body_ratio[kept], minlength=len(own))
         relief += np.bincount(where, weights=body_relief[kept], minlength=len(own))
     ratio, relief = ratio / votes, relief / votes
-    scale = np.bincount(own, weights=ratio, minlength=len(names)) / np.maximum(np.bincount(own, minlength=len(names)), 1)
-    shift = np.bincount(own, weights=relief, minlength=len(names)) / np.maximum(np.bincount(own, minlength=len(names)), 1)
+    scale = np.bincount(own, weights=ratio, minlength=len(names)) / np.maximum(
+        np.bincount(own, minlength=len(names)), 1
+    )
+    shift = np.bincount(own, weights=relief, minlength=len(names)) / np.maximum(
+        np.bincount(own, minlength=len(names)), 1
+    )
     scale[0], shift[0] = 1.0, 0.0
     ratio, relief = ratio / np.maximum(scale, 1e-6)[own], relief - shift[own]
     return ratio.reshape(shape).astype(np.float32), relief.reshape(shape).astype(np.float32)
@@ -127,7 +132,7 @@ def _landing(coefficients: torch.Tensor, shape: Sequence[int]) -> np.ndarray:
     for axis, count in enumerate(shape):
         line = np.arange(count, dtype=np.float32).reshape([-1 if axis == other else 1 for other in range(3)])
         axes.append(np.clip(np.rint(line + moved[axis] * (count / EXTENT_MM[axis])), 0, count - 1).astype(np.int64))
-    return np.ravel_multi_index((axes[0].ravel(), axes[1].ravel(), axes[2].ravel()), tuple(shape))
+    return np.asarray(np.ravel_multi_index((axes[0].ravel(), axes[1].ravel(), axes[2].ravel()), tuple(shape)))
 
 
 def _save(path: Path, array: np.ndarray) -> None:

@@ -1,10 +1,10 @@
 """A folder of scans as training data.
 
-    DIR/participants.csv   one row a body: id, sex (F or M), age_years, height_cm, weight_kg
-    DIR/about.txt          what the scans are and their licence: stands in every checkpoint made from them
-    DIR/<id>/ct.nii.gz     HU
-    DIR/<id>/pet.nii.gz    SUVbw
-    DIR/<id>/labels.nii.gz numbers of `vct.structures`
+DIR/participants.csv   one row a body: id, sex (F or M), age_years, height_cm, weight_kg
+DIR/about.txt          what the scans are and their licence: stands in every checkpoint made from them
+DIR/<id>/ct.nii.gz     HU
+DIR/<id>/pet.nii.gz    SUVbw
+DIR/<id>/labels.nii.gz numbers of `vct.structures`
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """The training loop: Lightning Fabric, averaged weights, and checkpoints from which a run goes on as if never stopped.
 
-All chance comes from streams named after the step, so that nothing of it needs saving. What is saved (safetensors, nothing
-pickled) is weights, their average, the optimiser's moments and the step.
+All chance comes from streams named after the step, so that nothing of it needs saving. What is saved (safetensors,
+nothing pickled) is weights, their average, the optimiser's moments and the step.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 import time
 import typing
 from collections.abc import Callable, Iterator
@@ -29,8 +30,8 @@ LOG_COLUMNS = ("step", "minutes", "loss", "learning_rate")
 
 
 class Settings(Part):
-    """How long and how fast: `steps` or `minutes`, whichever ends first. The learning rate falls as 1 / sqrt(step) after
-    `hold_steps` (EDM2, arXiv 2312.02696)."""
+    """How long and how fast: `steps` or `minutes`, whichever ends first. The learning rate falls as 1 / sqrt(step)
+    after `hold_steps` (EDM2, arXiv 2312.02696)."""
 
     steps: int = Field(default=100_000, ge=1)
     minutes: float | None = Field(default=None, gt=0.0)
@@ -48,13 +49,17 @@ class Settings(Part):
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
-        return self.learning_rate * min((step + 1) / self.warmup_steps, 1.0) / max(step / self.hold_steps, 1.0) ** 0.5
+        slowed = math.sqrt(max(step / self.hold_steps, 1.0))
+        return self.learning_rate * min((step + 1) / self.warmup_steps, 1.0) / slowed
 
 
 class Task(typing.Protocol):
     """What is trained: a model, its loss at a step, and how its averaged weights become a checkpoint."""
 
-    model: nn.Module
+    @property
+    def model(self) -> nn.Module:
+        """The module whose parameters are trained; its `loss` is called through Fabric."""
+        ...
 
     def loss(self, model: nn.Module, draw: Draw, batch: int) -> torch.Tensor:
         """The scalar loss of fresh data drawn by `draw`."""
@@ -79,13 +84,12 @@ Say = Callable[[str], None]
 def train(task: Task, out: Path, settings: Settings, say: Say = lambda _: None) -> int:
     """Train `task` in `out` until the steps or the minutes of this call are over; returns the steps done in all.
 
-    Goes on from the state in `out` when there is one. Raises InputError when that state is damaged or of other settings.
+    Goes on from the state in `out` when there is one. Raises InputError when that state is damaged or of other
+    settings.
     """
     from lightning_fabric import Fabric
 
-    fabric: Any = Fabric(
-        accelerator=settings.accelerator, devices=settings.devices, precision=settings.precision
-    )
+    fabric: Any = Fabric(accelerator=settings.accelerator, devices=settings.devices, precision=settings.precision)
     fabric.launch()
     optimiser = torch.optim.AdamW(
         task.model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=settings.weight_decay
@@ -93,6 +97,7 @@ def train(task: Task, out: Path, settings: Settings, say: Say = lambda _: None) 
     average = {name: value.detach().clone() for name, value in task.model.state_dict().items()}
     done = _resume(task.model, optimiser, average, out, settings)
     model, optimiser = fabric.setup(task.model, optimiser)
+    model.mark_forward_method("loss")
     average = {name: value.to(fabric.device) for name, value in average.items()}
     begin = saved = time.monotonic()
     rows: list[tuple[float, ...]] = []
@@ -116,8 +121,8 @@ def train(task: Task, out: Path, settings: Settings, say: Say = lambda _: None) 
 def power_average_weight(step: int, sd: float = 0.1) -> float:
     """How much of the average stays at a step (from 1): EDM2's power-function average of relative width 0.1.
 
-    (1 - 1/t)^(gamma + 1) with gamma 6.94 (arXiv 2312.02696, equation 1 and table 1): no half-life to choose, whatever the
-    length of the run.
+    (1 - 1/t)^(gamma + 1) with gamma 6.94 (arXiv 2312.02696, equation 1 and table 1): no half-life to choose, whatever
+    the length of the run.
     """
     if sd != 0.1:
         raise ValueError("gamma is known here for a relative width of 0.1 only")

@@ -1,8 +1,8 @@
 """From a canonical body to a patient: a smooth displacement under which labels fall on labels.
 
-Both bodies become smooth distance maps of their structures; the displacement's spline coefficients descend on the squared
-difference of the maps, first on a coarse lattice, then on finer ones that start from it exactly (cubic splines nest when
-spans double). No intensities are used, so that uptake, contrast and noise do not bend the anatomy.
+Both bodies become smooth distance maps of their structures; the displacement's spline coefficients descend on the
+squared difference of the maps, first on a coarse lattice, then on finer ones that start from it exactly (cubic
+splines nest when spans double). No intensities are used, so that uptake, contrast and noise do not bend the anatomy.
 """
 
 from __future__ import annotations
@@ -64,10 +64,11 @@ def distance_maps(labels: np.ndarray, spacing_mm: Sequence[float]) -> torch.Tens
 
 
 def register(canonical: torch.Tensor, targets: torch.Tensor, levels: Sequence[Level] = LEVELS) -> torch.Tensor:
-    """Coefficients (B, 3, i, j, k) in mm that carry the `canonical` maps (S, X, Y, Z) to each of `targets` (B, S, X, Y, Z).
+    """Coefficients (B, 3, i, j, k) in mm that carry the `canonical` maps (S, X, Y, Z) to each of `targets` (B, S, X,
+    Y, Z).
 
-    A patient's voxel at x shows what the canonical body has at x + displacement. Structures that either side lacks do not
-    count.
+    A patient's voxel at x shows what the canonical body has at x + displacement. Structures that either side lacks do
+    not count.
     """
     known = ~(torch.isnan(targets[:, :, 0, 0, 0]) | torch.isnan(canonical[:, 0, 0, 0]))
     weights = _weights(targets) * known
@@ -107,4 +108,4 @@ def _weights(maps: torch.Tensor) -> torch.Tensor:
 
 def _halved(share: np.ndarray) -> np.ndarray:
     x, y, z = (n // 2 for n in share.shape)
-    return share.reshape(x, 2, y, 2, z, 2).mean(axis=(1, 3, 5))
+    return np.asarray(share.reshape(x, 2, y, 2, z, 2).mean(axis=(1, 3, 5)))

@@ -52,8 +52,8 @@ class Render:
 class Anatomy(nn.Module):
     """One sex's canonical body and the diffusion over what makes a patient of it.
 
-    Buffers, all (X, Y, Z) at `config.spacing_mm`: `labels` uint8; `pattern`, the SUV over its tissue's mean; `relief`, the
-    HU minus its tissue's mean.
+    Buffers, all (X, Y, Z) at `config.spacing_mm`: `labels` uint8; `pattern`, the SUV over its tissue's mean;
+    `relief`, the HU minus its tissue's mean.
     """
 
     labels: torch.Tensor
@@ -72,7 +72,7 @@ class Anatomy(nn.Module):
     def split(self, raw: torch.Tensor) -> Blueprint:
         """The body that a long vector (raw,) describes: coefficients, log SUV, HU / 100, one after another."""
         tissues = len(self.config.tissues)
-        coefficients, log_suv, hu = raw.split((raw.numel() - 2 * tissues, tissues, tissues))
+        coefficients, log_suv, hu = torch.split(raw, [raw.numel() - 2 * tissues, tissues, tissues])
         return Blueprint(
             coefficients=coefficients.reshape(3, *lattice_shape(self.config.spans)),
             suv=log_suv.exp(),

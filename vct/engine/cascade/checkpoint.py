@@ -51,7 +51,7 @@ def save(checkpoint: Checkpoint, folder: Path, dtype: torch.dtype | None = None)
         meta = {
             "format": FORMAT,
             "kind": checkpoint.kind,
-            "config": json.dumps(checkpoint.config, sort_keys=True),
+            "config": as_json(checkpoint.config),
             "training_data": checkpoint.training_data,
             "hash": digest,
             "shard": f"{number} of {len(shards)}",
@@ -94,6 +94,11 @@ def load(folder: Path, kind: str) -> Checkpoint:
         tensors=tensors,
         hash=meta["hash"],
     )
+
+
+def as_json(config: Any) -> str:
+    """A configuration as it stands in a file: the same text for the same content."""
+    return json.dumps(config, sort_keys=True)
 
 
 def digest_of(tensors: Mapping[str, torch.Tensor]) -> str:

@@ -1,8 +1,8 @@
 """A small diffusion over the code of a body: what demographics do not decide about shape and uptake.
 
 A body is a long vector (spline coefficients of its displacement, tissue factors). Its mean is a ridge regression on the
-demographics; what remains lives in a few principal modes; their scores, made white, are what the diffusion draws. A silent
-network leaves them standard normal, so that training can only add what a Gaussian lacks.
+demographics; what remains lives in a few principal modes; their scores, made white, are what the diffusion draws. A
+silent network leaves them standard normal, so that training can only add what a Gaussian lacks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The model's grid: 448 x 448 mm across, and along z as many voxels for every patient, so that a voxel is a place in the body."""
+"""The model's grid: 448 x 448 mm across, and along z as many voxels for every patient, so that a voxel is a place in
+the body."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from vct.volume import Grid, Volume
 
 SIDE_MM = 448.0
 NOMINAL_Z_MM = 768.0
-"""224 x 224 x 384 voxels of 2 mm (arXiv 2505.22489); the true z spacing is the scan's length over the number of voxels."""
+"""224 x 224 x 384 voxels of 2 mm (arXiv 2505.22489); the true z spacing is the scan's length over the number of
+voxels."""
 SPACINGS_MM = (2.0, 4.0, 8.0, 16.0)
 
 
@@ -40,7 +42,9 @@ def shape_at(spacing_mm: float) -> tuple[int, int, int]:
     return across, across, along
 
 
-def grid_for(length_mm: float, spacing_mm: float, bottom_mm: float = 0.0, center_mm: tuple[float, float] = (0.0, 0.0)) -> Grid:
+def grid_for(
+    length_mm: float, spacing_mm: float, bottom_mm: float = 0.0, center_mm: tuple[float, float] = (0.0, 0.0)
+) -> Grid:
     """The model's grid over a body `length_mm` long, in patient millimetres."""
     shape = shape_at(spacing_mm)
     step = length_mm / shape[2]

@@ -35,8 +35,8 @@ def template_features(condition: torch.Tensor) -> torch.Tensor:
 class Lowres(nn.Module):
     """Demographics and noise to an encoded pair (B, 2, X, Y, Z).
 
-    Buffers: `template` (6, 2, X, Y, Z), the regression; `spread` (2,), each channel's residual standard deviation; `low`
-    and `high` (4,), the demographics that training covered.
+    Buffers: `template` (6, 2, X, Y, Z), the regression; `spread` (2,), each channel's residual standard deviation;
+    `low` and `high` (4,), the demographics that training covered.
     """
 
     template: torch.Tensor

@@ -62,7 +62,8 @@ def warped(volume: torch.Tensor, displacements: torch.Tensor, mode: str = "bilin
     shape = displacements.shape[2:]
     lines = [(torch.arange(n, dtype=torch.float32, device=volume.device) + 0.5) * 2.0 / n - 1.0 for n in shape]
     at = [
-        line.reshape([-1 if axis == other else 1 for other in range(3)]) + displacements[:, axis] * (2.0 / EXTENT_MM[axis])
+        line.reshape([-1 if axis == other else 1 for other in range(3)])
+        + displacements[:, axis] * (2.0 / EXTENT_MM[axis])
         for axis, line in enumerate(lines)
     ]
     grid = torch.stack((at[2], at[1], at[0]), dim=-1)

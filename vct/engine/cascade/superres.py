@@ -80,7 +80,8 @@ class Superres(nn.Module):
         )
 
         def denoise(x: torch.Tensor, sigma: torch.Tensor, box: Box) -> torch.Tensor:
-            return self.denoiser(x, sigma, **steering(guide, condition, fine_mm, box))
+            clean: torch.Tensor = self.denoiser(x, sigma, **steering(guide, condition, fine_mm, box))
+            return clean
 
         noise = volume_noise((2, *shape), (0, 0, 0), shape, seed, *path, f"{fine_mm:g} mm").to(guide.device)
         residual = schedule.sample(tiled(denoise, tiles, keep=_more_than_air(ct, pet)), noise[None])[0]
@@ -95,7 +96,8 @@ class Superres(nn.Module):
 
 
 def guide_of(ct: torch.Tensor, pet: torch.Tensor) -> torch.Tensor:
-    """Encoded trilinear upsampling (..., 2, 2X, 2Y, 2Z) of HU and SUV (..., X, Y, Z), interpolated before the logarithm."""
+    """Encoded trilinear upsampling (..., 2, 2X, 2Y, 2Z) of HU and SUV (..., X, Y, Z), interpolated before the
+    logarithm."""
     pair = torch.stack((ct, pet)).reshape(2, -1, *ct.shape[-3:])
     fine = upsampled(pair, FACTOR)
     size = (*ct.shape[:-3], *fine.shape[-3:])
