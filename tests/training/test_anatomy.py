@@ -43,7 +43,7 @@ def test_drawn_bodies_resemble_the_population(described):
     real = [float(bodies.pet[row][bodies.labels[row] == liver].astype(float).mean()) for row in rows]
     real_volume = np.mean([(bodies.labels[row] == liver).sum() for row in rows])
     blueprint = AnatomyBlueprint(models={"F": fitted["F"].anatomy.eval()}, length=bodies.length(), hash="")
-    drawn = blueprint.draw([person(number) for number in range(40)], 1, 16.0, DEFAULT)
+    drawn = blueprint.draw([person(number) for number in range(40)], 1, 16.0, DEFAULT, 16.0)
     seen = [float(body.pet[body.labels == liver].mean()) for body in drawn]
     volume = np.mean([int((body.labels == liver).sum()) for body in drawn])
     assert np.mean(seen) == pytest.approx(np.mean(real), rel=0.15)
@@ -57,14 +57,14 @@ def test_a_body_is_the_same_in_any_batch_and_from_a_file(described, tmp_path):
     checkpoint.save(anatomy_checkpoint({sex: fitted[sex].anatomy for sex in "FM"}, bodies), tmp_path)
     blueprint = load_blueprint(tmp_path)
     people = [person(0), person(1, sex="M"), person(2, height_cm=180.0)]
-    together = blueprint.draw(people, 3, 16.0, DEFAULT)
-    alone = blueprint.draw(people[1:2], 3, 16.0, DEFAULT)[0]
+    together = blueprint.draw(people, 3, 16.0, DEFAULT, 16.0)
+    alone = blueprint.draw(people[1:2], 3, 16.0, DEFAULT, 16.0)[0]
     assert torch.equal(together[1].pet, alone.pet)
     assert torch.equal(together[1].labels, alone.labels)
     fresh = AnatomyBlueprint(models={"M": fitted["M"].anatomy.eval()}, length=bodies.length(), hash="")
-    assert torch.equal(fresh.draw(people[1:2], 3, 16.0, DEFAULT)[0].ct, alone.ct)
+    assert torch.equal(fresh.draw(people[1:2], 3, 16.0, DEFAULT, 16.0)[0].ct, alone.ct)
     with pytest.raises(InputError, match="no body of sex F"):
-        fresh.draw(people[:1], 3, 16.0, DEFAULT)
+        fresh.draw(people[:1], 3, 16.0, DEFAULT, 16.0)
 
 
 def test_the_code_network_trains_and_is_held_against_bodies_kept_aside(described, tmp_path):

@@ -46,8 +46,8 @@ def test_lowres_trains_ships_and_draws(bodies, tmp_path):
     assert isinstance(blueprint, VoxelBlueprint)
     people = [ANYONE, Patient(id="Q", sex="M", age_years=60.0, height_cm=180.0, weight_kg=85.0)]
     with torch.inference_mode():
-        both = blueprint.draw(people, 5, 16.0, Schedule(steps=2))
-        alone = blueprint.draw(people[1:], 5, 16.0, Schedule(steps=2))[0]
+        both = blueprint.draw(people, 5, 16.0, Schedule(steps=2), 16.0)
+        alone = blueprint.draw(people[1:], 5, 16.0, Schedule(steps=2), 16.0)[0]
     assert both[0].ct.shape == (28, 28, 48)
     assert torch.allclose(both[1].pet, alone.pet, atol=1e-4)
 

@@ -86,14 +86,20 @@ class Anatomy(nn.Module):
         lookup = torch.tensor([places.get(names[number], len(places)) for number in table])
         return lookup[self.labels.long()]
 
-    def render(self, blueprint: Blueprint, spacing_mm: float) -> Render:
-        """The body at any spacing of the model's grid; coarser than the canonical body it is averaged, in SUV."""
-        painted = self._painted(blueprint)
+    def render(self, blueprint: Blueprint, spacing_mm: float, labels_mm: float | None = None) -> Render:
+        """The body at any spacing of the model's grid; coarser than the canonical body it is averaged, in SUV.
+
+        Labels come at `labels_mm` where it is given: stage 2 refines images, the displacement refines labels.
+        """
         factor = max(1, round(spacing_mm / self.config.spacing_mm))
         shift = field(blueprint.coefficients[None], shape_at(spacing_mm / factor))
-        ct, pet = functional.avg_pool3d(warped(painted, shift), factor)[0]
-        fine = warped(self.labels[None, None].float(), field(blueprint.coefficients[None], ct.shape), mode="nearest")
-        return Render(ct=ct, pet=pet, labels=fine[0, 0].to(torch.uint8))
+        ct, pet = functional.avg_pool3d(warped(self._painted(blueprint), shift), factor)[0]
+        named = warped(
+            self.labels[None, None].float(),
+            field(blueprint.coefficients[None], shape_at(labels_mm or spacing_mm)),
+            mode="nearest",
+        )
+        return Render(ct=ct, pet=pet, labels=named[0, 0].to(torch.uint8))
 
     def _painted(self, blueprint: Blueprint) -> torch.Tensor:
         """(1, 2, X, Y, Z) HU and SUV of the canonical body in the patient's tissues."""

@@ -53,8 +53,11 @@ class AnatomyBlueprint:
         """The finest spacing that needs no stage 2."""
         return min(model.config.spacing_mm for model in self.models.values())
 
-    def draw(self, patients: Sequence[Patient], seed: int, spacing_mm: float, schedule: Schedule) -> tuple[Body, ...]:
-        """Bodies at a spacing. Codes are drawn with 32 evaluations whatever `schedule`: they cost next to nothing.
+    def draw(
+        self, patients: Sequence[Patient], seed: int, spacing_mm: float, schedule: Schedule, labels_mm: float
+    ) -> tuple[Body, ...]:
+        """Bodies at a spacing, labels at another. Codes are drawn with 32 evaluations whatever `schedule`: they cost
+        next to nothing.
 
         Raises InputError for a sex that the weights do not know.
         """
@@ -66,7 +69,8 @@ class AnatomyBlueprint:
             model = self.models[patient.sex]
             noise = code_noise(model.config.code.modes, seed, patient.id, "body")[None].to(self.device)
             condition = demographics([patient]).to(self.device)
-            drawn = model.render(model.split(model.code.draw(condition, noise, THOROUGH)[0]), spacing_mm)
+            code = model.code.draw(condition, noise, THOROUGH)[0]
+            drawn = model.render(model.split(code), spacing_mm, labels_mm)
             bodies.append(Body(ct=drawn.ct, pet=drawn.pet, labels=drawn.labels))
         return tuple(bodies)
 
@@ -87,8 +91,11 @@ class VoxelBlueprint:
         """The spacing of its grid."""
         return self.model.config.spacing_mm
 
-    def draw(self, patients: Sequence[Patient], seed: int, spacing_mm: float, schedule: Schedule) -> tuple[Body, ...]:
+    def draw(
+        self, patients: Sequence[Patient], seed: int, spacing_mm: float, schedule: Schedule, labels_mm: float
+    ) -> tuple[Body, ...]:
         """Bodies at the model's spacing, or averaged in SUV to a coarser one."""
+        del labels_mm
         shape = self.model.shape
         noise = torch.stack([volume_noise((2, *shape), (0, 0, 0), shape, seed, item.id, "body") for item in patients])
         encoded = self.model.draw(demographics(patients).to(self.device), noise.to(self.device), schedule)
