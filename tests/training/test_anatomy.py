@@ -6,12 +6,21 @@ pytest.importorskip("lightning_fabric")
 
 from vct.engine.cascade import checkpoint  # noqa: E402
 from vct.engine.cascade.blueprints import AnatomyBlueprint, load_blueprint  # noqa: E402
+from vct.engine.cascade.codes import CodeConfig, CodeModel  # noqa: E402
+from vct.engine.cascade.day import COMMON_SD, OWN_SD  # noqa: E402
 from vct.engine.cascade.sampler import DEFAULT  # noqa: E402
 from vct.errors import InputError  # noqa: E402
 from vct.records import Patient  # noqa: E402
 from vct.structures import STRUCTURES  # noqa: E402
 from vct.training import register  # noqa: E402
-from vct.training.anatomy import CodeTask, anatomy_checkpoint, describe, fit_code, shrunk_correlation  # noqa: E402
+from vct.training.anatomy import (  # noqa: E402
+    CodeTask,
+    _leave_out_the_day,
+    anatomy_checkpoint,
+    describe,
+    fit_code,
+    shrunk_correlation,
+)
 from vct.training.data import prepare  # noqa: E402
 from vct.training.loop import Settings, train  # noqa: E402
 
@@ -75,6 +84,17 @@ def test_the_code_network_trains_and_is_held_against_bodies_kept_aside(described
     assert before == pytest.approx(1.0, abs=0.8)
     assert task.held_out() != before
     assert checkpoint.load(tmp_path, "code-F").training_data == "ovals"
+
+
+def test_the_day_is_not_counted_twice():
+    """ln SUV of a tissue with variance v keeps v less the day's variance; other columns keep theirs."""
+    code = CodeModel(CodeConfig(raw=3, modes=2, width=8, blocks=1))
+    code.modes.copy_(torch.tensor([[0.3, 0.0, 1.0], [0.0, 0.05, 0.0]]))
+    _leave_out_the_day(code, ("liver", "spleen"), 0)
+    day = OWN_SD**2 + COMMON_SD**2
+    assert code.modes[0, 0] == pytest.approx((0.3**2 - day) ** 0.5)
+    assert code.modes[1, 1] == pytest.approx(0.05 / 2)
+    assert code.modes[0, 2] == 1.0
 
 
 def test_too_few_bodies_are_refused(described, tmp_path):

@@ -18,6 +18,8 @@ from vct.training.register import distance_maps, register
 
 _CANONICAL_VOTES = 2.0
 """Voices that the canonical body's own intensities have in the mean pattern. Assumed."""
+_MOST_OVER_MEAN = 3.0
+"""Voxels beyond this multiple of their tissue's mean are a hot neighbour's (the bladder's, in fat). Assumed."""
 Say = Callable[[str], None]
 
 
@@ -121,7 +123,7 @@ def _relative(
 ) -> tuple[np.ndarray, np.ndarray]:
     suv, hu = np.nan_to_num(means.suv[row], nan=1.0), np.nan_to_num(means.hu[row], nan=0.0)
     pet, ct = bodies.pet[index].ravel().astype(np.float64), bodies.ct[index].ravel().astype(np.float64)
-    ratio = np.where(tissue > 0, pet / np.maximum(suv, 1e-3)[tissue], 0.0)
+    ratio = np.where(tissue > 0, np.minimum(pet / np.maximum(suv, 1e-3)[tissue], _MOST_OVER_MEAN), 0.0)
     return ratio, ct - np.where(tissue > 0, hu[tissue], 0.0)
 
 

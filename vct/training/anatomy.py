@@ -14,6 +14,7 @@ from vct.engine.cascade.anatomy import Anatomy, AnatomyConfig
 from vct.engine.cascade.checkpoint import Checkpoint
 from vct.engine.cascade.codes import CodeConfig, CodeModel, features
 from vct.engine.cascade.conditioning import demographics
+from vct.engine.cascade.day import COMMON_SD, OWN_SD, OWN_SDS
 from vct.engine.cascade.denoiser import SIGMA_DATA, draw_sigma, stratified
 from vct.engine.cascade.spline import Spans
 from vct.engine.cascade.tissues import tissue_table
@@ -57,9 +58,11 @@ def describe(bodies: Bodies, sex: str, cache: Path, say: Callable[[str], None] =
     raw = torch.cat((coefficients.flatten(1), torch.from_numpy(factors).float()), dim=1)
     condition = demographics([bodies.patients[index] for index in indices])
     code, white = fit_code(raw, condition, blocks=(coefficients[0].numel(), factors.shape[1]))
+    tissues = tuple(names[place] for place in places)
+    _leave_out_the_day(code, tissues, coefficients[0].numel())
     config = AnatomyConfig(
         spans=_spans(coefficients),
-        tissues=tuple(names[place] for place in places),
+        tissues=tissues,
         code=code.config,
         spacing_mm=bodies.spacing_mm,
     )
@@ -100,6 +103,18 @@ def fit_code(
     model.low.copy_(condition.amin(dim=0) - margin)
     model.high.copy_(condition.amax(dim=0) + margin)
     return model, model.whiten(score.float())
+
+
+@torch.no_grad()
+def _leave_out_the_day(code: CodeModel, tissues: Sequence[str], start: int) -> None:
+    """Take the day's variation, which every training scan holds and the engine adds again, off the modes of ln SUV.
+
+    `start` is the first tissue's column. At least a quarter of a tissue's variance stays the body's own (assumed).
+    """
+    columns = slice(start, start + len(tissues))
+    spread = (code.mix.T @ code.modes[:, columns]).square().sum(dim=0)
+    day = torch.tensor([OWN_SDS.get(name, OWN_SD) ** 2 + COMMON_SD**2 for name in tissues])
+    code.modes[:, columns] *= (1.0 - day / spread.clamp_min(1e-9)).clamp_min(0.25).sqrt()
 
 
 def shrunk_correlation(scores: torch.Tensor) -> torch.Tensor:
