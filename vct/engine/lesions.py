@@ -19,6 +19,15 @@ from vct.volume import Grid, Triple, Volume
 
 SOFT_TISSUE_HU = 40.0  # assumed: unenhanced soft tissue
 IN_LUNG_HU = 30.0  # assumed: a little lower, as nodules hold some air
+_ENOUGH = {
+    "bone": 0.6,
+    "mediastinum": 0.6,
+    "retroperitoneum": 0.6,
+    "pelvis_node": 0.6,
+    "axilla": 0.6,
+    "supraclavicular": 0.6,
+}
+"""Share of a lesion's ball that must lie in sites too thin for a whole one; the rest pushes neighbours aside."""
 _CANDIDATES = 300
 _SAMPLES_ACROSS = 24
 _MAX_OVERSAMPLE = 64
@@ -29,7 +38,7 @@ def place(lesions: Sequence[Lesion], labels: Volume, seed: int, patient_id: str)
 
     `labels` must be the body's, the same at every visit; lesions that are there already must come before new ones.
     Draws come from `stream(seed, patient_id, lesion.id, "place")`. Among random voxels of the site the first is taken
-    whose ball of `room_mm` lies in the site, else the one whose ball lies in it and in the body to the largest part.
+    whose ball of `room_mm` lies in the site (in thin sites to 60 %) and in the body, else the one that does so best.
     Raises PatientError when the labels do not show a lesion's site.
     """
     placed: list[Lesion] = []
@@ -91,12 +100,16 @@ def occupancy(grid: Grid, lesion: Lesion, margin_mm: float = 0.0) -> tuple[Box, 
         return box, None
     fineness = max(step / (2.0 * a) for step, a in zip(grid.spacing_mm, semi, strict=True)) * _SAMPLES_ACROSS
     share = ellipsoid_occupancy(grid, center, semi, box, oversample=min(max(math.ceil(fineness), 4), _MAX_OVERSAMPLE))
-    inside = all(
+    whole = all(
         o - s / 2 <= c - a and c + a <= o + (n - 0.5) * s
         for c, a, o, s, n in zip(center, semi, grid.origin_mm, grid.spacing_mm, grid.shape, strict=True)
     )
-    total_ml = float(share.sum(dtype=np.float64)) * grid.voxel_ml
-    return box, np.minimum(share * np.float32(lesion.volume_ml / total_ml), 1.0) if inside and total_ml > 0 else share
+    rim = (share > 0.0) & (share < 1.0)
+    rim_ml = float(share[rim].sum(dtype=np.float64)) * grid.voxel_ml
+    if whole and rim_ml > 0.0:
+        full_ml = float((share >= 1.0).sum()) * grid.voxel_ml
+        share[rim] = np.clip(share[rim] * ((lesion.volume_ml - full_ml) / rim_ml), 0.0, 1.0)
+    return box, share
 
 
 def _airy(labels: Volume) -> Mask:

@@ -111,7 +111,8 @@ def _pelvis(known: _Map, side: str) -> Mask:
     sacrum = known.extent("sacrum")
     sign = 1.0 if side == "right" else -1.0
     x = (0.0, np.inf) if sign > 0 else (-np.inf, 0.0)
-    half = known.within(np.array([x[0], -np.inf, sacrum[2, 0]]), np.array([x[1], np.inf, sacrum[2, 1]]))
+    floor = 0.65 * sacrum[2, 0] + 0.35 * sacrum[2, 1]
+    half = known.within(np.array([x[0], -np.inf, floor]), np.array([x[1], np.inf, sacrum[2, 1]]))
     return known.near(22.0, *_ILIAC) & half
 
 
@@ -125,9 +126,9 @@ def _axilla(known: _Map, side: str) -> Mask:
 
 def _supraclavicular(known: _Map, side: str) -> Mask:
     bone = known.extent(f"clavicula_{side}")
-    span = bone[0, 1] - bone[0, 0]
-    x = (bone[0, 0], bone[0, 0] + 0.65 * span) if side == "right" else (bone[0, 1] - 0.65 * span, bone[0, 1])
-    low, high = np.array([x[0], bone[1, 0] - 5.0, bone[2, 0] + 12.0]), np.array([x[1], bone[1, 1], bone[2, 1] + 10.0])
+    inner, outer = (0.15, 0.65) if side == "right" else (0.35, 0.85)
+    x = bone[0, 0] + np.array([inner, outer]) * (bone[0, 1] - bone[0, 0])
+    low, high = np.array([x[0], bone[1, 0], bone[2, 0] + 20.0]), np.array([x[1], bone[1].mean(), bone[2, 1]])
     return known.within(low, high)
 
 

@@ -14,9 +14,18 @@ from vct.records import Patient
 from vct.rng import stream
 
 _MAX_Z = 2.5
+_MAX_Z_VISCERAL = 1.6
 _BMI_RANGE = (17.0, 40.0)
-MYOCARDIUM_SHARE = 0.23
-VENTRICLE_SHARE = 0.16
+HEART_SHARES = {  # of the heart's volume with its blood (assumed)
+    "heart_ventricle_left": 0.16,
+    "heart_myocardium": 0.23,
+    "heart_ventricle_right": 0.20,
+    "heart_atrium_left": 0.13,
+    "heart_atrium_right": 0.14,
+    "heart": 0.14,
+}
+_LEAST_FAT = {"F": 0.15, "M": 0.09}  # of the body mass, assumed: the formula is not made for BMI below 18
+_MOST_VISCERAL_L_KG = {"F": 0.06, "M": 0.08}  # assumed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +68,7 @@ def draw_traits(patient: Patient, seed: int) -> Traits:
         hu=_hounsfield(patient, z_hu),
         wobble=wobble,
         frame=frame,
-        fat_share=min(max(fat, 0.06), 0.58),
+        fat_share=min(max(fat, _LEAST_FAT[patient.sex]), 0.58),
     )
 
 
@@ -114,14 +123,21 @@ def _related(
 
 def _volume_ml(patient: Patient, name: str, z: float) -> float:
     b0, male, age, weight, height, sd = tables.VOLUME[name]
-    return math.exp(
+    if name == "urinary_bladder":
+        z = 0.0
+    if name == "visceral_fat":
+        z = min(max(z, -_MAX_Z_VISCERAL), _MAX_Z_VISCERAL)
+    volume = math.exp(
         b0
         + male * (patient.sex == "M")
         + age * (patient.age_years - 50.0) / 10.0
         + weight * math.log(patient.weight_kg / 75.0)
         + height * math.log(patient.height_cm / 172.0)
-        + sd * (0.0 if name == "urinary_bladder" else z)
+        + sd * z
     )
+    if name == "visceral_fat":
+        return min(volume, 1000.0 * _MOST_VISCERAL_L_KG[patient.sex] * patient.weight_kg)
+    return volume
 
 
 def _uptake(patient: Patient, z: Mapping[str, float]) -> dict[str, float]:
@@ -133,7 +149,8 @@ def _uptake(patient: Patient, z: Mapping[str, float]) -> dict[str, float]:
         mean = b0 + male * (patient.sex == "M") + age * (patient.age_years - 50.0) / 10.0 + slope * (bmi - 25.0) / 5.0
         uptake[name] = math.exp(mean + sd * (0.0 if name == "urinary_bladder" else z[name]))
     blood = uptake["aorta"]
-    wall = (uptake["heart"] - (1.0 - MYOCARDIUM_SHARE) * blood) / MYOCARDIUM_SHARE
+    share = HEART_SHARES["heart_myocardium"]
+    wall = (uptake["heart"] - (1.0 - share) * blood) / share
     uptake["myocardium"] = max(wall, 0.75 * blood)
     return uptake
 
