@@ -150,13 +150,15 @@ class CodeTask:
         white = white + 0.1 * SIGMA_DATA * torch.randn(white.shape, generator=draw.torch)
         sigma = draw_sigma(stratified(batch, draw.torch), -0.6, 1.2)
         noise = torch.randn(white.shape, generator=draw.torch)
-        found: torch.Tensor = model.loss(white, sigma, noise, condition=self.train_condition[rows])  # type: ignore[operator]
+        device = next(model.parameters()).device
+        drawn = [part.to(device) for part in (white, sigma, noise, self.train_condition[rows])]
+        found: torch.Tensor = model.loss(*drawn[:3], condition=drawn[3])  # type: ignore[operator]
         return found.mean()
 
     @torch.no_grad()
     def held_out(self, repeats: int = 64) -> float:
         """The same error on the bodies kept aside, with fixed noise; 1 for a silent network on a Gaussian."""
-        denoiser = self.model.eval()
+        denoiser = self.model.cpu().eval()
         draw = Draw(0, 0)
         white, condition = self.held_white.repeat(repeats, 1), self.held_condition.repeat(repeats, 1)
         sigma = draw_sigma(

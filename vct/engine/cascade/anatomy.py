@@ -83,7 +83,7 @@ class Anatomy(nn.Module):
         """(X, Y, Z) int64: place in `config.tissues` of every canonical voxel; their number for air and the unknown."""
         table, names = tissue_table()
         places = {name: place for place, name in enumerate(self.config.tissues)}
-        lookup = torch.tensor([places.get(names[number], len(places)) for number in table])
+        lookup = torch.tensor([places.get(names[number], len(places)) for number in table], device=self.labels.device)
         return lookup[self.labels.long()]
 
     def render(self, blueprint: Blueprint, spacing_mm: float, labels_mm: float | None = None) -> Render:
@@ -104,7 +104,8 @@ class Anatomy(nn.Module):
     def _painted(self, blueprint: Blueprint) -> torch.Tensor:
         """(1, 2, X, Y, Z) HU and SUV of the canonical body in the patient's tissues."""
         place = self.tissue_map()
-        suv = torch.cat((blueprint.suv, torch.zeros(1)))[place] * self.pattern
+        nothing = blueprint.suv.new_zeros(1)
+        suv = torch.cat((blueprint.suv, nothing))[place] * self.pattern
         body = place < len(self.config.tissues)
-        hu = torch.where(body, torch.cat((blueprint.hu, torch.zeros(1)))[place] + self.relief, self.relief)
+        hu = torch.where(body, torch.cat((blueprint.hu, nothing))[place] + self.relief, self.relief)
         return torch.stack((hu, suv))[None]

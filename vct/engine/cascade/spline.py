@@ -33,7 +33,8 @@ def basis(spans: int, voxels: int) -> torch.Tensor:
 
 def field(coefficients: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     """Displacements (B, 3, X, Y, Z) in mm at the voxels of `shape` from coefficients (B, 3, i, j, k)."""
-    bx, by, bz = (basis(n - 3, v) for n, v in zip(coefficients.shape[2:], shape, strict=True))
+    device = coefficients.device
+    bx, by, bz = (basis(n - 3, v).to(device) for n, v in zip(coefficients.shape[2:], shape, strict=True))
     h = torch.einsum("bcijk,zk->bcijz", coefficients, bz)
     h = torch.einsum("bcijz,yj->bciyz", h, by)
     return torch.einsum("bciyz,xi->bcxyz", h, bx)
@@ -41,7 +42,10 @@ def field(coefficients: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
 
 def fitted(displacements: torch.Tensor, spans: Spans) -> torch.Tensor:
     """Coefficients (B, 3, i, j, k) of the closest spline to displacements (B, 3, X, Y, Z); exact for finer `spans`."""
-    px, py, pz = (torch.linalg.pinv(basis(n, v)) for n, v in zip(spans, displacements.shape[2:], strict=True))
+    px, py, pz = (
+        torch.linalg.pinv(basis(n, v)).to(displacements.device)
+        for n, v in zip(spans, displacements.shape[2:], strict=True)
+    )
     h = torch.einsum("bcxyz,kz->bcxyk", displacements, pz)
     h = torch.einsum("bcxyk,jy->bcxjk", h, py)
     return torch.einsum("bcxjk,ix->bcijk", h, px)
