@@ -55,7 +55,7 @@ def test_drawn_bodies_resemble_the_population(described):
     drawn = blueprint.draw([person(number) for number in range(40)], 1, 16.0, DEFAULT, 16.0)
     seen = [float(body.pet[body.labels == liver].mean()) for body in drawn]
     volume = np.mean([int((body.labels == liver).sum()) for body in drawn])
-    assert np.mean(seen) == pytest.approx(np.mean(real), rel=0.15)
+    assert np.mean(seen) == pytest.approx(np.mean(real), rel=0.1)
     assert 0.5 < np.std(np.log(seen)) / np.std(np.log(real)) < 2.0
     assert volume == pytest.approx(real_volume, rel=0.15)
 

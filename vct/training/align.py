@@ -20,6 +20,7 @@ _CANONICAL_VOTES = 2.0
 """Voices that the canonical body's own intensities have in the mean pattern. Assumed."""
 _MOST_OVER_MEAN = 3.0
 """Voxels beyond this multiple of their tissue's mean are a hot neighbour's (the bladder's, in fat). Assumed."""
+_FEWEST_VOXELS = 8
 Say = Callable[[str], None]
 
 
@@ -67,17 +68,23 @@ class TissueMeans:
 
 def tissue_means(bodies: Bodies, indices: Sequence[int]) -> TissueMeans:
     """By number of `tissue_table`; column 0, air, is NaN."""
-    table, names = tissue_table()
-    suv, hu = (np.full((len(indices), len(names)), np.nan) for _ in range(2))
-    for row, index in enumerate(indices):
-        tissue = table[bodies.labels[index]].ravel()
-        count = np.bincount(tissue, minlength=len(names)).astype(float)
-        count[0] = 0.0
-        there = count >= 8
-        for means, image in ((suv, bodies.pet), (hu, bodies.ct)):
-            total = np.bincount(tissue, weights=image[index].ravel().astype(np.float64), minlength=len(names))
-            means[row, there] = total[there] / count[there]
+    rows = [means_by_tissue(bodies.labels[index], bodies.pet[index], bodies.ct[index]) for index in indices]
+    suv, hu = (np.stack(part) for part in zip(*rows, strict=True))
     return TissueMeans(suv=suv, hu=hu)
+
+
+def means_by_tissue(labels: np.ndarray, pet: np.ndarray, ct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean SUV and HU (tissues,) of one body; NaN for air and for tissues of fewer than 8 voxels."""
+    table, names = tissue_table()
+    tissue = table[labels].ravel()
+    count = np.bincount(tissue, minlength=len(names)).astype(float)
+    count[0] = 0.0
+    there = count >= _FEWEST_VOXELS
+    found = []
+    for image in (pet, ct):
+        total = np.bincount(tissue, weights=image.ravel().astype(np.float64), minlength=len(names))
+        found.append(np.where(there, total / np.maximum(count, 1.0), np.nan))
+    return found[0], found[1]
 
 
 def patterns(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from vct.engine.cascade import checkpoint
-from vct.engine.cascade.anatomy import Anatomy
+from vct.engine.cascade.anatomy import CANONICAL_MM, Anatomy
 from vct.engine.cascade.lowres import LowresConfig
 from vct.engine.cascade.superres import SuperresConfig
 from vct.training.anatomy import CodeTask, anatomy_checkpoint, describe
@@ -21,15 +22,22 @@ CODE_SETTINGS = Settings(steps=3000, batch=256, learning_rate=5e-4, weight_decay
 Say = Callable[[str], None]
 
 
-def train_anatomy(data: Path, out: Path, settings: Settings = CODE_SETTINGS, say: Say = lambda _: None) -> str:
+def train_anatomy(
+    data: Path,
+    out: Path,
+    settings: Settings = CODE_SETTINGS,
+    say: Say = lambda _: None,
+    spacing_mm: float = CANONICAL_MM,
+) -> str:
     """Register the bodies in `data`, describe them, train the codes; writes the anatomy weights and returns their hash.
 
     A code network is kept where it beats the Gaussian on the bodies that it has not seen, and left silent where not.
     """
-    bodies = prepare(data, out / CACHE, 4.0)
+    bodies = prepare(data, out / CACHE, spacing_mm)
     anatomies: dict[str, Anatomy] = {}
     for sex in sorted({patient.sex for patient in bodies.patients}):
-        fitted = describe(bodies, sex, out / CACHE, say)
+        with seeded(settings.seed):
+            fitted = describe(bodies, sex, out / CACHE, say)
         task = CodeTask(fitted, sex, bodies.about)
         silent = {name: value.clone() for name, value in task.model.state_dict().items()}
         before = task.held_out()
@@ -50,7 +58,9 @@ def train_lowres(
 ) -> int:
     """Stage 1 over voxels at 8 mm; returns the steps done."""
     config = config or LowresConfig()
-    return train(LowresTask(prepare(data, out / CACHE, config.spacing_mm), config), out, settings, say)
+    with seeded(settings.seed):
+        task = LowresTask(prepare(data, out / CACHE, config.spacing_mm), config)
+    return train(task, out, settings, say)
 
 
 def train_superres(
@@ -62,4 +72,14 @@ def train_superres(
     say: Say = lambda _: None,
 ) -> int:
     """Stage 2 from twice `fine_mm` to it; returns the steps done."""
-    return train(SuperresTask(prepare(data, out / CACHE, fine_mm), config or SuperresConfig()), out, settings, say)
+    with seeded(settings.seed):
+        task = SuperresTask(prepare(data, out / CACHE, fine_mm), config or SuperresConfig())
+    return train(task, out, settings, say)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Networks built inside start from the same weights at every call; torch's own state is left as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
