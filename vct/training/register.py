@@ -32,10 +32,11 @@ class Level:
 
 LEVELS = (
     Level(spans=(4, 4, 7), steps=30, step_mm=4.0, stiffness=2e-5),
-    Level(spans=(8, 8, 14), steps=30, step_mm=2.0, stiffness=2e-5),
-    Level(spans=(16, 16, 28), steps=30, step_mm=1.0, stiffness=2e-5),
+    Level(spans=(8, 8, 14), steps=30, step_mm=2.0, stiffness=6e-6),
+    Level(spans=(16, 16, 28), steps=50, step_mm=1.0, stiffness=2e-6),
 )
-"""Lattices of 112, 56 and 28 mm."""
+"""Lattices of 112, 56 and 28 mm. A finest stiffness of 2e-5 took a quarter of the spread of spleens and kidneys away;
+without any, kidneys were 8 % off in volume (measured on phantoms)."""
 
 
 def distance_maps(labels: np.ndarray, spacing_mm: Sequence[float]) -> torch.Tensor:
