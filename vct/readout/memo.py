@@ -18,7 +18,7 @@ def once_per_scan(function: Callable[Concatenate[Scan, Asked], Answer]) -> Calla
     answers: WeakKeyDictionary[Scan, dict[Hashable, Answer]] = WeakKeyDictionary()
 
     @wraps(function)
-    def remembered(scan: Scan, *args: Asked.args, **kwargs: Asked.kwargs) -> Answer:
+    def remembered(scan: Scan, /, *args: Asked.args, **kwargs: Asked.kwargs) -> Answer:
         known = answers.setdefault(scan, {})
         key = (args, tuple(kwargs.items()))
         if key not in known:

@@ -190,7 +190,7 @@ def _leg(space: Space, hip: float) -> Array:
 
 def _arm(space: Space, out: float) -> Array:
     side = Space(np.abs(space.x), space.y, space.z)
-    chain = ((144 * out, -48, 496), (171 * out, -32, 548), (190 * out, 0, 800), (150, 10, 1040), (125, 10, 1110))
+    chain = ((142 * out, -48, 496), (160 * out, -32, 548), (172 * out, 0, 800), (145, 10, 1040), (125, 10, 1110))
     return tube(side, chain, (43, 42, 34, 24, 20), _REACH)
 
 

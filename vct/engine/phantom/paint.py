@@ -122,17 +122,18 @@ class Canvas:
         space = Space(axes[0][:, None, None], axes[1][None, :, None], axes[2][None, None, :])
         return space, (window[0], window[1], window[2])
 
-    def paint(self, piece: Piece, level: float, hu: float, suv: float) -> None:
-        """Give `piece`, cut at `level`, its share of every voxel."""
+    def paint(self, piece: Piece, level: float, hu: Any, suv: Any) -> None:
+        """Give `piece`, cut at `level`, its share of every voxel, with attenuation `hu` and uptake `suv`."""
         oversample = self._oversample(piece)
         if oversample:
             space, window = self.space(piece.box, oversample)
             values = np.asarray(piece.field(space), dtype=np.float32)
             fill = occupancy(values, level, max(self.grid.spacing_mm) / oversample)
-            local_hu = piece.hu(space, values - np.float32(level)) if callable(piece.hu) else piece.hu
-            painted_hu = _averaged(hu if local_hu is None else local_hu, fill, oversample)
-            painted_suv = _averaged(suv if piece.uptake is None else suv * piece.uptake(space), fill, oversample)
-            self.lay(piece.name, piece.mode, window, _pooled(fill, oversample), painted_hu, painted_suv)
+            if self.with_images:
+                local_hu = piece.hu(space, values - np.float32(level)) if callable(piece.hu) else piece.hu
+                hu = _averaged(hu if local_hu is None else local_hu, fill, oversample)
+                suv = _averaged(suv if piece.uptake is None else suv * piece.uptake(space), fill, oversample)
+            self.lay(piece.name, piece.mode, window, _pooled(fill, oversample), hu, suv)
 
     def lay(self, name: str, mode: Mode, window: Window, fill: Array, hu: Any, suv: Any) -> None:
         """Share out the voxels of `window` to a structure that fills them to `fill` (0 to 1)."""
@@ -167,9 +168,12 @@ class Canvas:
     def _oversample(self, piece: Piece) -> int:
         """Sample small and thin pieces finer than the grid, so that they keep their volume; 0 when off the grid."""
         _, window = self.space(piece.box)
-        sizes = [part.stop - part.start for part in window]
-        if min(sizes) < 2:
+        if min(part.stop - part.start for part in window) < 2:
             return 0
+        sizes = [
+            (piece.box[2 * axis + 1] - piece.box[2 * axis]) * self.scale[axis] / self.grid.spacing_mm[axis] + 3.0
+            for axis in range(3)
+        ]
         by_size = round((_SAMPLES / math.prod(sizes)) ** (1 / 3))
         by_detail = math.ceil(max(self.grid.spacing_mm) / piece.detail_mm - 0.01)
         return int(min(max(by_size, by_detail, 1), _MAX_OVERSAMPLE))

@@ -196,4 +196,5 @@ def _reach(canvas: Canvas, patient: Patient) -> tuple[float, float, float]:
     body = canvas.covered[:, :, (z > low) & (z < high)] > 0.5
     x = np.abs(space.x.ravel()[body.any(axis=(1, 2))]) * canvas.scale[0]
     y = space.y.ravel()[body.any(axis=(0, 2))] * canvas.scale[1]
-    return float(x.max()), float(y.min()), float(y.max())
+    half = _STEP_MM / 2.0
+    return float(x.max()) + half, float(y.min()) - half, float(y.max()) + half

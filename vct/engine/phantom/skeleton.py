@@ -190,9 +190,9 @@ def _shoulder(name: str, side: float, width: float, spongy: float) -> Iterator[P
         box=(*_half(side, 170.0), -135, 0, 380, 570),
         hu=bone_hu(spongy, 550.0),
     )
-    upper = ((158, -50, 514), (162, -46, 522), (173, -32, 562), (189, 0, 785))
+    upper = ((152, -50, 514), (155, -46, 522), (162, -32, 562), (172, 0, 785))
     yield chain(f"humerus_{name}", _sided(upper, side, width), (22, 22, 12.5, 12), hu=bone_hu(40.0, 800.0, 6.0))
-    lower = ((189, 2, 800), (150, 8, 1040), (127, 10, 1100))
+    lower = ((172, 2, 800), (146, 8, 1040), (127, 10, 1100))
     yield chain("body", _sided(lower, side, width), (13, 11, 9), hu=bone_hu(0.0, 700.0, 5.0))
 
 
