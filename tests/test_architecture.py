@@ -13,7 +13,7 @@ FLOORS = [
     {"yamlfile", "volume", "distributions"},
     {"shapes", "records"},
     {"cohort", "course", "engine", "acquisition", "readout", "endpoint", "stats"},
-    {"protocol", "report", "store", "fanout"},
+    {"protocol", "report", "store", "fanout", "training"},
     {"trial", "schema"},
     {"preview"},
     {"cli"},

@@ -1,0 +1,1 @@
+"""Learning the cascade's weights from a folder of scans."""
