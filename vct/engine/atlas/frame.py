@@ -1,0 +1,125 @@
+"""The frame template made ready: its cage, its landmarks and its organs' places, computed once for an engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vct.engine.atlas.cage import Cage, template_cage
+from vct.engine.atlas.case import Organ
+from vct.engine.atlas.template import Template
+from vct.engine.atlas.tissues import HEART, Tissue
+
+SHOULDER_MM = (159.0, 77.0, 1312.0)
+ORGAN_TISSUES = {
+    Organ.LIVER: (Tissue.LIVER,),
+    Organ.SPLEEN: (Tissue.SPLEEN,),
+    Organ.STOMACH: (Tissue.STOMACH_WALL, Tissue.STOMACH_LUMEN),
+    Organ.BLADDER: (Tissue.BLADDER,),
+    Organ.HEART: HEART,
+    Organ.KIDNEY: (Tissue.KIDNEY, Tissue.KIDNEY_CORE),
+}
+TUBES = (
+    Tissue.ARTERY,
+    Tissue.VEIN,
+    Tissue.OESOPHAGUS,
+    Tissue.AIRWAY,
+    Tissue.PANCREAS,
+    Tissue.ADRENAL,
+    Tissue.GALLBLADDER,
+    Tissue.THYMUS,
+    Tissue.LUNG_VESSEL,
+    Tissue.LIVER_VESSEL,
+    Tissue.URETER,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inset:
+    """A box cut from the template: labels extended to fill it, its first voxel's place, and the shape's moments."""
+
+    labels: NDArray[np.uint8]
+    origin_mm: NDArray[np.float64]
+    center_mm: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """A template, its cage and landmarks (mm); `tubes` holds the inner layer's tissues that real maps lack."""
+
+    template: Template
+    cage: Cage
+    apex_z_mm: float
+    base_z_mm: float
+    pelvis_z_mm: float
+    low_z_mm: float
+    back_y_mm: NDArray[np.float64]
+    centers_mm: dict[tuple[Organ, int], NDArray[np.float64]]
+    tubes: NDArray[np.uint8]
+    heart: Inset
+
+
+def prepare(template: Template) -> Frame:
+    """Everything about a template that does not depend on the patient."""
+    x, y, z = template.box()
+    cavity = template.frame == Tissue.CAVITY
+    cage = template_cage(cavity, (x, y, z))
+    lungs = cavity & (template.organs == Tissue.LUNG)
+    lung_z = np.nonzero(lungs.sum(axis=(0, 1)) > 4)[0]
+    bladder_z = np.nonzero((cavity & (template.organs == Tissue.BLADDER)).any(axis=(0, 1)))[0]
+    held = np.nonzero(cavity.any(axis=(0, 1)))[0]
+    back = np.full(len(z), np.nan)
+    rows = cavity.any(axis=0)
+    back[held] = y[rows.argmax(axis=0)[held]]
+    return Frame(
+        template=template,
+        cage=cage,
+        apex_z_mm=float(z[lung_z[-1]]),
+        base_z_mm=float(z[lung_z[0]]),
+        pelvis_z_mm=float(z[bladder_z[0]]),
+        low_z_mm=float(z[held[0]]),
+        back_y_mm=np.interp(z, z[held], back[held]),
+        centers_mm=_centers(template, (x, y, z)),
+        tubes=np.where(np.isin(template.organs, TUBES), template.organs, 0).astype(np.uint8),
+        heart=_inset(template, HEART, margin_mm=30.0),
+    )
+
+
+def _centers(
+    template: Template, axes: tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+) -> dict[tuple[Organ, int], NDArray[np.float64]]:
+    """Centroids by organ and side (+1 right, -1 left, 0 for single organs)."""
+    found = {}
+    for organ, tissues in ORGAN_TISSUES.items():
+        i, j, k = np.nonzero(np.isin(template.organs, tissues) & (template.frame == Tissue.CAVITY))
+        points = np.stack([axes[0][i], axes[1][j], axes[2][k]], axis=1)
+        for side in (1, -1) if organ == Organ.KIDNEY else (0,):
+            part = points[np.sign(points[:, 0]) == side] if side else points
+            if len(part):
+                found[(organ, side)] = part.mean(axis=0)
+    return found
+
+
+def _inset(template: Template, tissues: tuple[Tissue, ...], margin_mm: float) -> Inset:
+    """The tissues and a margin round them, filled by the nearest of them."""
+    from scipy import ndimage
+
+    step = template.spacing_mm
+    mask = np.isin(template.organs, tissues)
+    index = np.argwhere(mask)
+    pad = round(margin_mm / step)
+    low = np.maximum(index.min(axis=0) - pad, 0)
+    box = tuple(slice(a, b + pad + 1) for a, b in zip(low, index.max(axis=0), strict=True))
+    labels = template.organs[box]
+    nearest = ndimage.distance_transform_edt(~mask[box], return_distances=False, return_indices=True)
+    points = np.array(template.origin_mm) + step * index
+    return Inset(
+        labels=np.ascontiguousarray(labels[tuple(nearest)]),
+        origin_mm=np.array(template.origin_mm) + step * low,
+        center_mm=points.mean(axis=0),
+        covariance=np.cov(points.T),
+    )

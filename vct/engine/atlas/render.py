@@ -1,0 +1,302 @@
+"""Reading a body on a grid: the tissue and the structure of every voxel, slab by slab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vct.engine.atlas.body import Body, nearest
+from vct.engine.atlas.case import Organ
+from vct.engine.atlas.day import Day
+from vct.engine.atlas.gut import RECTUM_FROM
+from vct.engine.atlas.organs import SoftOrgan
+from vct.engine.atlas.skin import SKIN_MM
+from vct.engine.atlas.tissues import Tissue
+from vct.structures import STRUCTURES
+from vct.volume import Grid
+
+SLAB_MM = 96.0
+WALL_MM = {"colon": 3.0, "loop": 2.6, "stomach": 5.0}
+CORTEX_MM = 6.5
+NAME = STRUCTURES
+Slab = dict[str, NDArray[Any]]
+ORGAN_PAINT = {
+    Organ.SPLEEN: (Tissue.SPLEEN, NAME["spleen"]),
+    Organ.LIVER: (Tissue.LIVER, NAME["liver"]),
+    Organ.KIDNEY: (Tissue.KIDNEY, NAME["kidney_right"]),
+    Organ.STOMACH: (Tissue.STOMACH_WALL, NAME["stomach"]),
+    Organ.BLADDER: (Tissue.BLADDER, NAME["urinary_bladder"]),
+    Organ.PROSTATE: (Tissue.PROSTATE, NAME["prostate"]),
+    Organ.HEART: (Tissue.BLOOD_POOL, NAME["heart"]),
+    Organ.LUNG: (Tissue.LUNG, NAME["lung_lower_lobe_left"]),
+}
+HEART_NAMES = {
+    Tissue.MYOCARDIUM: NAME["heart_myocardium"],
+    Tissue.ATRIAL_WALL: NAME["heart_atrium_left"],
+    Tissue.BLOOD_POOL: NAME["heart_ventricle_left"],
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anatomy:
+    """Codes of `Tissue` and structure numbers on a grid, both (X, Y, Z) uint8."""
+
+    tissue: NDArray[np.uint8]
+    label: NDArray[np.uint8]
+    grid: Grid
+
+
+def render(body: Body, day: Day, grid: Grid) -> Anatomy:
+    """Every voxel of `grid` (patient mm, the day's position included)."""
+    tissue, label = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.uint8)
+    x, y, z = (axis.ravel() + shift for axis, shift in zip(grid.axes_mm(), day.shift_mm, strict=True))
+    thick = max(1, int(SLAB_MM / grid.spacing_mm[2]))
+    for start in range(0, grid.shape[2], thick):
+        stop = min(start + thick, grid.shape[2])
+        box = _inner_box(body, x, y, z[start:stop])
+        axes = (x[box[0]], y[box[1]], z[start:stop])
+        part = _render_slab(body, day, axes)
+        tissue[box[0], box[1], start:stop], label[box[0], box[1], start:stop] = part
+    return Anatomy(tissue=tissue, label=label, grid=grid)
+
+
+def _inner_box(body: Body, x: Any, y: Any, z: Any) -> tuple[slice, slice]:
+    """Columns and rows that hold the body between the lowest and highest z."""
+    lattice = body.lattice
+    low = int(np.clip((z[0] - lattice.origin_mm[2]) / lattice.spacing_mm - 1, 0, lattice.shape[2] - 1))
+    high = int(np.clip((z[-1] - lattice.origin_mm[2]) / lattice.spacing_mm + 2, low + 1, lattice.shape[2]))
+    held = (body.skin_mm[:, :, low:high] > 0).any(axis=2)
+    box = []
+    for axis, line in ((0, x), (1, y)):
+        along = np.nonzero(held.any(axis=1 - axis))[0]
+        if not along.size:
+            return slice(0, 1), slice(0, 1)
+        edge = lattice.origin_mm[axis] + lattice.spacing_mm * (np.array([along[0] - 1.0, along[-1] + 1.0]))
+        first, last = np.searchsorted(line, edge)
+        box.append(slice(max(int(first) - 1, 0), min(int(last) + 1, len(line))))
+    return box[0], box[1]
+
+
+def _render_slab(body: Body, day: Day, axes: tuple[Any, Any, Any]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    lattice, template = body.lattice, body.fitted.frame.template
+    skin = lattice.read(body.skin_mm, axes)
+    inside = skin > 0
+    tissue = np.where(inside, np.where(skin < SKIN_MM, Tissue.SKIN, Tissue.SUBCUTANEOUS_FAT), 0).astype(np.uint8)
+    label = np.where(
+        inside, np.where(skin < SKIN_MM, NAME["skin"], NAME["subcutaneous_fat"]), 0
+    ).astype(np.uint8)
+    _arms(body, axes, tissue, label)
+    frame_at = tuple(lattice.read(value, axes) for value in body.to_frame)
+    wall = nearest(template.frame, template.origin_mm, template.spacing_mm, frame_at)
+    names = nearest(template.frame_name, template.origin_mm, template.spacing_mm, frame_at)
+    solid = wall > 0
+    tissue[solid], label[solid] = wall[solid], names[solid]
+    lean_fat = solid & (wall == Tissue.FAT)
+    label[lean_fat] = NAME["body"]
+    cavity = wall == Tissue.CAVITY
+    _fill_cavity(body, day, axes, cavity, frame_at, tissue, label)
+    _real_organs(body, day, axes, tissue, label)
+    return tissue, label
+
+
+def _arms(body: Body, axes: Any, tissue: NDArray[np.uint8], label: NDArray[np.uint8]) -> None:
+    template = body.fitted.frame.template
+    for side, points in zip(("right", "left"), body.to_arms, strict=True):
+        at = tuple(body.lattice.read(value, axes) for value in points)
+        arm = nearest(template.arms, template.origin_mm, template.spacing_mm, at)
+        held = arm > 0
+        if held.any():
+            tissue[held] = arm[held]
+            bone = np.isin(arm, (Tissue.CORTICAL, Tissue.MARROW, Tissue.RED_MARROW))
+            label[held] = NAME["skeletal_muscle"]
+            label[bone] = NAME[f"humerus_{side}"]
+
+
+def _fill_cavity(
+    body: Body, day: Day, axes: Any, cavity: Any, frame_at: Any, tissue: NDArray[np.uint8], label: NDArray[np.uint8]
+) -> None:
+    frame, lattice = body.fitted.frame, body.lattice
+    tissue[cavity], label[cavity] = Tissue.VISCERAL_FAT, NAME["torso_fat"]
+    chest = frame_at[2] > frame.base_z_mm
+    depth = lattice.read(body.depth, axes)
+    lining = cavity & chest & (depth > 0.93)
+    tissue[lining], label[lining] = Tissue.MUSCLE, NAME["skeletal_muscle"]
+    tissue[cavity & chest & ~lining] = Tissue.MEDIASTINUM
+    tubes_at = list(lattice.read(value, axes) for value in body.to_tubes)
+    tubes_at[2] = tubes_at[2] + day.breath(tubes_at[2], frame.base_z_mm)
+    template = frame.template
+    tubes = nearest(frame.tubes, template.origin_mm, template.spacing_mm, tubes_at)
+    tube_names = nearest(template.organs_name, template.origin_mm, template.spacing_mm, tubes_at)
+    held = cavity & (tubes > 0) & (tubes != Tissue.LIVER_VESSEL) & (tubes != Tissue.LUNG_VESSEL)
+    tissue[held], label[held] = tubes[held], tube_names[held]
+    unnamed = held & (label == 0)
+    label[unnamed] = NAME["torso_fat"]
+    _gut(body, day, axes, cavity, tissue, label)
+    if body.patient.sex == "F":
+        _uterus(body, axes, cavity, tissue, label)
+
+
+def _gut(body: Body, day: Day, axes: Any, cavity: Any, tissue: NDArray[np.uint8], label: NDArray[np.uint8]) -> None:
+    gut = body.gut
+    low = gut.lattice.origin_mm[2]
+    high = low + gut.lattice.spacing_mm * (gut.lattice.shape[2] - 1)
+    z = axes[2]
+    first, last = np.searchsorted(z, [low, high])
+    if last <= first:
+        return
+    part = (slice(None), slice(None), slice(int(first), int(last)))
+    inner = (axes[0], axes[1], z[first:last])
+    colon, loop = gut.lattice.read(gut.colon_mm, inner), gut.lattice.read(gut.loop_mm, inner)
+    place = gut.lattice.read(gut.colon_s, inner)
+    free = cavity[part] & np.isin(tissue[part], (Tissue.VISCERAL_FAT, Tissue.MEDIASTINUM, Tissue.URETER, Tissue.THYMUS))
+    t, n = tissue[part], label[part]
+    loops = free & (loop > 0)
+    t[loops] = np.where(loop > WALL_MM["loop"], Tissue.BOWEL_LUMEN, Tissue.SMALL_BOWEL)[loops]
+    n[loops] = NAME["small_bowel"]
+    tube = free & (colon > 0)
+    rectum = place > RECTUM_FROM
+    lumen = colon > WALL_MM["colon"]
+    height = inner[1][None, :, None] * 0.045 + day.gas_field(inner)
+    gas = lumen & ~rectum & (height > day.gas_level(height, lumen & tube & ~rectum))
+    walls = np.where(rectum, Tissue.RECTUM_WALL, Tissue.COLON_WALL)
+    t[tube] = np.where(gas, Tissue.GAS, np.where(lumen, Tissue.COLON_LUMEN, walls))[tube]
+    n[tube] = NAME["colon"]
+
+
+def _uterus(body: Body, axes: Any, cavity: Any, tissue: NDArray[np.uint8], label: NDArray[np.uint8]) -> None:
+    """A pear behind and above the bladder, tilted forward; ovaries at its sides until the menopause."""
+    center, size, tilt = body.uterus_center_mm, body.uterus_mm, 0.9
+    x, y, z = (axis - c for axis, c in zip(np.ix_(*axes), center, strict=True))
+    along = y * np.sin(tilt) + z * np.cos(tilt)
+    across = y * np.cos(tilt) - z * np.sin(tilt)
+    taper = 1.0 + 0.35 * np.clip(along / size[2], -1, 1)
+    inside = (x / (size[0] * taper)) ** 2 + (across / (size[1] * taper)) ** 2 + (along / size[2]) ** 2 < 1.0
+    held = inside & cavity
+    tissue[held], label[held] = Tissue.UTERUS, NAME["uterus"]
+
+
+def _real_organs(body: Body, day: Day, axes: Any, tissue: NDArray[np.uint8], label: NDArray[np.uint8]) -> None:
+    maps, frame, lattice = body.maps, body.fitted.frame, body.lattice
+    best = np.zeros(tissue.shape, np.float32)
+    owner = np.zeros(tissue.shape, np.uint8)
+    boxes = {}
+    for organ, soft in maps.soft.items():
+        box = _box_of(body, soft, axes)
+        if box is None:
+            continue
+        inner = tuple(axis[piece] for axis, piece in zip(axes, box, strict=True))
+        at = [lattice.read(value, inner) for value in body.to_case]
+        if organ not in (Organ.BLADDER, Organ.PROSTATE):
+            at[2] = at[2] + day.breath(at[2], body.case.row.base_z_mm)
+        index = np.stack([value.ravel() for value in at]) / np.float32(maps.spacing_mm)
+        if organ == Organ.BLADDER:
+            middle = (maps.bladder_center_mm / maps.spacing_mm).astype(np.float32)[:, None]
+            index = middle + (index - middle) / np.float32(day.bladder_stretch)
+        level = soft.read(index).reshape(best[box].shape)
+        wins = level > best[box]
+        best[box][wins] = level[wins]
+        owner[box][wins] = organ
+        boxes[organ] = (box, index)
+    old = tissue.copy()
+    for organ, (box, index) in boxes.items():
+        mine = owner[box] == organ
+        if mine.any():
+            _paint_organ(body, day, organ, box, index, mine, old, axes, tissue, label)
+    if Organ.KIDNEY in boxes:
+        box, index = boxes[Organ.KIDNEY]
+        hilum = (maps.sinus.read(index).reshape(owner[box].shape) > 0) & (owner[box] == 0)
+        core = maps.kidney_depth.read(index).reshape(hilum.shape) > -5.5
+        t, n = tissue[box], label[box]
+        fat = hilum & np.isin(t, (Tissue.SMALL_BOWEL, Tissue.BOWEL_LUMEN, Tissue.COLON_WALL, Tissue.COLON_LUMEN))
+        t[fat], n[fat] = Tissue.VISCERAL_FAT, NAME["torso_fat"]
+        pelvis = hilum & core & (frame is not None)
+        t[pelvis], n[pelvis] = Tissue.RENAL_PELVIS, NAME["renal_pelvis"]
+
+
+def _box_of(body: Body, soft: SoftOrgan, axes: Any) -> tuple[slice, slice, slice] | None:
+    """The part of the slab that an organ's box may reach, 30 mm for the small deformation and breathing included."""
+    pose, step = body.fitted.pose, body.maps.spacing_mm
+    low = soft.low * step * pose.scale + pose.offset_mm - 30.0
+    high = (soft.low + np.array(soft.level.shape)) * step * pose.scale + pose.offset_mm + 30.0
+    box = []
+    for line, a, b in zip(axes, low, high, strict=True):
+        first, last = (int(value) for value in np.searchsorted(line, [a, b]))
+        if last <= first:
+            return None
+        box.append(slice(first, last))
+    return box[0], box[1], box[2]
+
+
+def _paint_organ(
+    body: Body,
+    day: Day,
+    organ: Organ,
+    box: Any,
+    index: NDArray[Any],
+    mine: NDArray[np.bool_],
+    old: NDArray[np.uint8],
+    axes: Any,
+    tissue: NDArray[np.uint8],
+    label: NDArray[np.uint8],
+) -> None:
+    t, n = tissue[box], label[box]
+    code, name = ORGAN_PAINT[organ]
+    here = index[:, mine.ravel()]
+    codes = np.full(here.shape[1], code, np.uint8)
+    names = np.full(here.shape[1], name, np.uint8)
+    if organ == Organ.KIDNEY:
+        deep = body.maps.kidney_depth.read(here) > CORTEX_MM
+        codes[deep] = Tissue.KIDNEY_CORE
+        middle = body.case.row.midline_x_mm / body.maps.spacing_mm
+        names[here[0] < middle] = NAME["kidney_left"]
+    elif organ == Organ.STOMACH:
+        lumen = body.maps.stomach_depth.read(here) > WALL_MM["stomach"]
+        front = np.broadcast_to(axes[1][box[1]][None, :, None], mine.shape)[mine]
+        codes[lumen] = Tissue.STOMACH_LUMEN
+        if lumen.any():
+            codes[lumen & (front > np.quantile(front[lumen], 1.0 - day.stomach_gas))] = Tissue.GAS
+    elif organ == Organ.HEART:
+        codes = _heart(body, here)
+        for part, number in HEART_NAMES.items():
+            names[codes == part] = number
+    elif organ == Organ.LUNG:
+        names = _lobes(body, here)
+        kept = old[box][mine]
+        keep = np.isin(kept, (Tissue.AIRWAY,))
+        codes[keep] = kept[keep]
+    t[mine], n[mine] = codes, names
+
+
+def _heart(body: Body, index: NDArray[Any]) -> NDArray[np.uint8]:
+    """Walls and chambers: the template's heart matched to the real one by centre and second moments."""
+    inset, maps = body.fitted.frame.heart, body.maps
+    match = _root(inset.covariance) @ np.linalg.inv(_root(maps.heart_covariance))
+    away = index.astype(float) * maps.spacing_mm - maps.heart_center_mm[:, None]
+    points = match @ away + inset.center_mm[:, None]
+    spacing = body.fitted.frame.template.spacing_mm
+    found = nearest(inset.labels, inset.origin_mm, spacing, (points[0], points[1], points[2]))
+    return np.where(found > 0, found, Tissue.BLOOD_POOL).astype(np.uint8)
+
+
+def _root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    values, vectors = np.linalg.eigh(matrix)
+    root: NDArray[np.float64] = (vectors * np.sqrt(np.maximum(values, 1e-9))) @ vectors.T
+    return root
+
+
+def _lobes(body: Body, index: NDArray[Any]) -> NDArray[np.uint8]:
+    """Lobes by two slanting fissures, placed by the lungs' own box."""
+    soft = body.maps.soft[Organ.LUNG]
+    size = np.array(soft.level.shape) - 6.0
+    across = index - (soft.low + 3.0)[:, None]
+    depth, height = across[1] / size[1], across[2] / size[2]
+    right = index[0] > body.case.row.midline_x_mm / body.maps.spacing_mm
+    upper = height > 0.80 - 0.86 * depth
+    names = np.where(upper, NAME["lung_upper_lobe_left"], NAME["lung_lower_lobe_left"])
+    middle = upper & (height < 0.52 - 0.06 * depth)
+    on_right = np.where(upper, NAME["lung_upper_lobe_right"], NAME["lung_lower_lobe_right"])
+    on_right = np.where(middle, NAME["lung_middle_lobe_right"], on_right)
+    return np.where(right, on_right, names).astype(np.uint8)
