@@ -1,0 +1,252 @@
+"""Painting: tissues become HU and SUVbw, with texture, the scanner's blur and a little noise.
+
+The PET is painted so that organs *measure* as drawn: after the blur every calibrated organ's mean is compared with its
+target and its tissue repainted by the difference over its own recovery, twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from vct.engine.atlas.density import Density
+from vct.engine.atlas.lattice import Field, Lattice
+from vct.engine.atlas.render import Anatomy
+from vct.engine.atlas.tissues import N_TISSUES, Tissue
+from vct.engine.atlas.uptake import Uptake
+from vct.shapes import FWHM_PER_SIGMA
+from vct.structures import GROUPS, STRUCTURES
+from vct.volume import Grid
+
+PET_FWHM_MM = 5.5
+CT_FWHM_MM = 2.2
+CALIBRATION_MM = 4.0
+BASE: dict[Tissue, tuple[str, float]] = {
+    Tissue.FAT: ("subcutaneous_fat", 1.15),
+    Tissue.MUSCLE: ("skeletal_muscle_all", 0.95),
+    Tissue.CORTICAL: ("ribs", 0.75),
+    Tissue.CARTILAGE: ("ribs", 0.65),
+    Tissue.LUNG: ("lungs", 0.75),
+    Tissue.VISCERAL_FAT: ("subcutaneous_fat", 1.35),
+    Tissue.MEDIASTINUM: ("subcutaneous_fat", 1.5),
+    Tissue.MYOCARDIUM: ("heart", 1.6),
+    Tissue.BLOOD_POOL: ("aorta", 1.0),
+    Tissue.LIVER: ("liver", 1.0),
+    Tissue.SPLEEN: ("spleen", 1.05),
+    Tissue.KIDNEY: ("kidneys", 0.95),
+    Tissue.STOMACH_WALL: ("stomach", 1.45),
+    Tissue.SMALL_BOWEL: ("small_bowel", 0.85),
+    Tissue.COLON_WALL: ("colon", 1.2),
+    Tissue.BLADDER: ("urinary_bladder", 0.8),
+    Tissue.PANCREAS: ("pancreas", 1.0),
+    Tissue.ADRENAL: ("adrenals", 1.1),
+    Tissue.GALLBLADDER: ("gallbladder", 0.8),
+    Tissue.OESOPHAGUS: ("esophagus", 1.1),
+    Tissue.AIRWAY: ("trachea", 0.25),
+    Tissue.ARTERY: ("aorta", 1.08),
+    Tissue.VEIN: ("inferior_vena_cava", 1.05),
+    Tissue.LUNG_VESSEL: ("aorta", 0.9),
+    Tissue.LIVER_VESSEL: ("liver", 0.85),
+    Tissue.GENITALS: ("skeletal_muscle_all", 1.5),
+    Tissue.SPINAL_CANAL: ("spinal_cord", 1.2),
+    Tissue.THYMUS: ("subcutaneous_fat", 2.0),
+    Tissue.RECTUM_WALL: ("colon", 1.3),
+    Tissue.DIAPHRAGM: ("skeletal_muscle_all", 1.5),
+    Tissue.ATRIAL_WALL: ("aorta", 1.05),
+    Tissue.MARROW: ("hips", 0.62),
+    Tissue.RED_MARROW: ("vertebrae_lumbar", 1.15),
+    Tissue.KIDNEY_CORE: ("kidneys", 0.9),
+    Tissue.STOMACH_LUMEN: ("stomach", 0.55),
+    Tissue.COLON_LUMEN: ("colon", 0.55),
+    Tissue.UTERUS: ("pancreas", 1.1),
+    Tissue.BREAST_GLAND: ("subcutaneous_fat", 2.2),
+    Tissue.SKIN: ("subcutaneous_fat", 1.5),
+    Tissue.SUBCUTANEOUS_FAT: ("subcutaneous_fat", 0.72),
+    Tissue.BOWEL_LUMEN: ("small_bowel", 0.5),
+    Tissue.THYROID: ("thyroid", 1.15),
+}
+# organ of hedyPET: (structures that it is measured in, tissues repainted, own recovery)
+CALIBRATED: dict[str, tuple[tuple[str, ...], tuple[Tissue, ...], float]] = {
+    "liver": (("liver",), (Tissue.LIVER,), 0.95),
+    "spleen": (("spleen",), (Tissue.SPLEEN,), 0.88),
+    "kidneys": (("kidneys",), (Tissue.KIDNEY, Tissue.KIDNEY_CORE), 0.80),
+    "aorta": (("aorta",), (Tissue.ARTERY,), 0.75),
+    "lungs": (("lungs",), (Tissue.LUNG,), 0.93),
+    "skeletal_muscle_all": (("skeletal_muscle",), (Tissue.MUSCLE,), 0.80),
+    "vertebrae_lumbar": (("vertebrae_lumbar",), (Tissue.RED_MARROW,), 0.55),
+    "subcutaneous_fat": (("subcutaneous_fat",), (Tissue.SUBCUTANEOUS_FAT,), 0.9),
+}
+BOWEL = (Tissue.SMALL_BOWEL, Tissue.BOWEL_LUMEN, Tissue.COLON_WALL, Tissue.COLON_LUMEN, Tissue.RECTUM_WALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Painted:
+    """CT in HU and PET in SUVbw, float32, with the uptake painted by tissue code before the blur."""
+
+    ct: NDArray[np.float32]
+    pet: NDArray[np.float32]
+    suv: NDArray[np.float32]
+
+
+def numbers_of(structures: tuple[str, ...]) -> tuple[int, ...]:
+    """Label numbers of structures and groups."""
+    return tuple(STRUCTURES[name] for item in structures for name in GROUPS.get(item, (item,)))
+
+
+HEART_NUMBERS = numbers_of(("heart",))
+
+
+def paint_ct(anatomy: Anatomy, density: Density, rng: Generator, noise_hu: float, bmi: float) -> NDArray[np.float32]:
+    """CT in HU: tissue values, lung and fat texture, blur, noise that grows with the body."""
+    from scipy import ndimage
+
+    grid, tissue = anatomy.grid, anatomy.tissue
+    ct = density.hu[tissue]
+    coarse = _texture_lattice(grid)
+    axes = tuple(axis.ravel() for axis in grid.axes_mm())
+    fine = coarse.read(coarse.noise(rng, 9.0), axes)
+    amount = np.zeros(N_TISSUES, np.float32)
+    for code, spread in (
+        (Tissue.MUSCLE, 9.0),
+        (Tissue.FAT, 12.0),
+        (Tissue.VISCERAL_FAT, 6.0),
+        (Tissue.SUBCUTANEOUS_FAT, 4.0),
+        (Tissue.LUNG, 16.0),
+        (Tissue.RED_MARROW, 22.0),
+        (Tissue.MARROW, 25.0),
+        (Tissue.COLON_LUMEN, 45.0),
+        (Tissue.STOMACH_LUMEN, 22.0),
+        (Tissue.BOWEL_LUMEN, 14.0),
+        (Tissue.LIVER, 3.0),
+    ):
+        amount[code] = spread
+    fine *= amount[tissue]
+    ct += fine
+    sigma = [CT_FWHM_MM / FWHM_PER_SIGMA / step for step in grid.spacing_mm]
+    sigma = [max(value, 0.45) for value in sigma]
+    ct = ndimage.gaussian_filter(ct, sigma, truncate=2.5)
+    voxel = float(np.prod(grid.spacing_mm)) ** (1 / 3)
+    level = noise_hu * (bmi / 25.0) ** 0.7 * min(1.0, 2.2 / voxel)
+    grain = rng.standard_normal(grid.shape, dtype=np.float32)
+    grain = ndimage.gaussian_filter(grain, 0.55, truncate=2.0)
+    ct += grain * (level / max(float(grain.std()), 1e-6)) * (ct > -995)
+    return np.clip(ct, -1024.0, 3000.0)
+
+
+def _texture_lattice(grid: Grid) -> Lattice:
+    low = [float(axis.ravel()[0]) for axis in grid.axes_mm()]
+    high = [float(axis.ravel()[-1]) for axis in grid.axes_mm()]
+    return Lattice.over(low, high, 8.0)
+
+
+def paint_pet(anatomy: Anatomy, uptake: Uptake, rng: Generator, noise_cov: float) -> Painted:
+    """PET in SUVbw. `ct` of the result is empty; see `paint_ct`."""
+    from scipy import ndimage
+
+    grid = anatomy.grid
+    coarse = _texture_lattice(grid)
+    fields = (coarse.noise(rng, 10.0), coarse.noise(rng, 26.0))
+    table = starting_uptake(uptake)
+    table = calibrated(anatomy, table, uptake, coarse, fields)
+    pet = _blur(_activity(anatomy.tissue, table, coarse, fields, grid), grid)
+    if noise_cov > 0:
+        grain = rng.standard_normal(grid.shape, dtype=np.float32)
+        sigma = [max(0.8 * PET_FWHM_MM / FWHM_PER_SIGMA / step, 0.3) for step in grid.spacing_mm]
+        grain = ndimage.gaussian_filter(grain, sigma, truncate=3.0)
+        scale = noise_cov / max(float(grain.std()), 1e-6)
+        grain *= scale * np.sqrt(np.maximum(pet, 0.0) * max(uptake.suv["liver"], 0.1))
+        pet += grain
+    return Painted(ct=np.zeros((0, 0, 0), np.float32), pet=np.maximum(pet, 0.0), suv=table)
+
+
+def starting_uptake(uptake: Uptake) -> NDArray[np.float32]:
+    """Uptake by tissue code before calibration."""
+    table = np.zeros(N_TISSUES, np.float32)
+    for code, (organ, factor) in BASE.items():
+        table[code] = uptake.suv[organ] * factor
+    table[Tissue.RENAL_PELVIS] = uptake.renal_pelvis
+    table[Tissue.URETER] = uptake.ureter
+    table[Tissue.PROSTATE] = uptake.prostate
+    table[Tissue.GAS] = 0.15
+    table[Tissue.BROWN_FAT] = max(uptake.brown_fat, table[Tissue.FAT])
+    table[Tissue.BLADDER] = min(table[Tissue.BLADDER], 60.0)
+    return table
+
+
+def _activity(
+    tissue: NDArray[np.uint8], table: NDArray[np.float32], coarse: Lattice, fields: tuple[Field, Field], grid: Grid
+) -> NDArray[np.float32]:
+    """Uptake before the blur: table values, a fine texture in parenchyma, slow swings along the bowel."""
+    axes = tuple(axis.ravel() for axis in grid.axes_mm())
+    activity = table[tissue]
+    fine = np.full(N_TISSUES, 0.05, np.float32)
+    fine[[Tissue.MUSCLE, Tissue.LUNG]] = 0.10
+    fine[[Tissue.LIVER, Tissue.SPLEEN, Tissue.BLADDER, Tissue.BLOOD_POOL, Tissue.ARTERY]] = 0.03
+    fine[[Tissue.MYOCARDIUM, Tissue.KIDNEY, Tissue.KIDNEY_CORE]] = 0.12
+    slow = np.zeros(N_TISSUES, np.float32)
+    slow[list(BOWEL)] = 0.45
+    slow[[Tissue.STOMACH_WALL, Tissue.URETER]] = (0.2, 1.1)
+    slow[[Tissue.MYOCARDIUM, Tissue.RENAL_PELVIS]] = (0.10, 0.4)
+    first = coarse.read(fields[0], axes)
+    first *= fine[tissue]
+    second = coarse.read(fields[1], axes)
+    second *= slow[tissue]
+    first += second
+    activity *= np.exp(first - 0.5 * (fine**2 + slow**2)[tissue])
+    return activity
+
+
+def _blur(activity: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
+    from scipy import ndimage
+
+    sigma = [PET_FWHM_MM / FWHM_PER_SIGMA / step for step in grid.spacing_mm]
+    blurred: NDArray[np.float32] = ndimage.gaussian_filter(activity, sigma, truncate=3.0)
+    return blurred
+
+
+def calibrated(
+    anatomy: Anatomy, table: NDArray[np.float32], uptake: Uptake, coarse: Lattice, fields: tuple[Field, Field]
+) -> NDArray[np.float32]:
+    """The table at which the organs measure as drawn, found on a grid of about 4 mm."""
+    step = [max(1, round(CALIBRATION_MM / s)) for s in anatomy.grid.spacing_mm]
+    pick = tuple(slice(k // 2, None, k) for k in step)
+    tissue, label = anatomy.tissue[pick], anatomy.label[pick]
+    grid = _picked(anatomy.grid, step, tissue.shape)
+    where = {organ: np.isin(label, numbers_of(names)) for organ, (names, _, _) in CALIBRATED.items()}
+    heart = np.isin(label, HEART_NUMBERS)
+    table = table.copy()
+    for _ in range(2):
+        pet = _blur(_activity(tissue, table, coarse, fields, grid), grid)
+        for organ, (_, codes, recovery) in CALIBRATED.items():
+            mask = where[organ]
+            if mask.any():
+                gap = uptake.suv[organ] - float(pet[mask].mean())
+                table[list(codes)] = np.maximum(table[list(codes)] + gap / recovery, 0.1 * uptake.suv[organ])
+        if heart.any():
+            _calibrate_heart(table, tissue[heart], uptake.suv["heart"] - float(pet[heart].mean()), uptake)
+    return table
+
+
+def _calibrate_heart(table: NDArray[Any], tissue: NDArray[np.uint8], gap: float, uptake: Uptake) -> None:
+    """Repaint the myocardium; where it would fall below two fifths of the blood, the blood gives way."""
+    share = max(float((tissue == Tissue.MYOCARDIUM).mean()), 0.05)
+    floor = 0.4 * uptake.suv["aorta"]
+    wanted = float(table[Tissue.MYOCARDIUM]) + gap / (0.85 * share)
+    table[Tissue.MYOCARDIUM] = max(wanted, floor)
+    short = min(wanted - floor, 0.0) * share * 0.85
+    blood = [Tissue.BLOOD_POOL, Tissue.ATRIAL_WALL]
+    table[blood] = np.maximum(table[blood] + short / (0.9 * (1.0 - share)), 0.4 * uptake.suv["aorta"])
+
+
+def _picked(grid: Grid, step: list[int], shape: tuple[int, ...]) -> Grid:
+    spacing = tuple(s * k for s, k in zip(grid.spacing_mm, step, strict=True))
+    origin = tuple(o + s * (k // 2) for o, s, k in zip(grid.origin_mm, grid.spacing_mm, step, strict=True))
+    return Grid(
+        shape=(shape[0], shape[1], shape[2]),
+        spacing_mm=(spacing[0], spacing[1], spacing[2]),
+        origin_mm=(origin[0], origin[1], origin[2]),
+    )
