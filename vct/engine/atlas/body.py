@@ -28,6 +28,7 @@ COARSE_MM = 8.0
 SOLVER_MM = 12.0
 GUT_MM = 4.0
 TOP_SHARE = 0.820
+BREAST_Z_MM = 1240.0
 Points = tuple[Field, Field, Field]
 
 
@@ -48,10 +49,20 @@ class Body:
     depth: Field
     skin_mm: Field
     gut: Gut
+    strands: Field
+    strand_lattice: Lattice
+    fat_level: float
+    gland_level: float
+    breast_centers_mm: tuple[tuple[float, float, float], ...]
+    breast_mm: tuple[float, float, float]
     uterus_center_mm: tuple[float, float, float]
     uterus_mm: tuple[float, float, float]
     fov_z_mm: tuple[float, float]
     center_y_mm: float
+
+    def strands_at(self, axes: Any) -> Field:
+        """A fine field of unit variance that stays with the body: where fat is crossed by firmer tissue."""
+        return self.strand_lattice.read(self.strands, axes)
 
 
 def field_of_view(height_cm: float) -> tuple[float, float]:
@@ -81,7 +92,10 @@ def make_body(patient: Patient, case: Case, frame: Frame, rng: Generator) -> Bod
     to_tubes = _tube_points(fitted, case, moved, to_frame)
     to_case = tuple(np.asarray(v, np.float32) for v in fitted.pose.to_case(*moved))
     to_arms = (_arm_points(fitted, moved, to_frame, 1, angle), _arm_points(fitted, moved, to_frame, -1, angle))
-    skin, center_y = _skin(fitted, lattice, to_frame, to_arms, to_case, depth, case, target, patient, fov)
+    breasts = _breasts(fitted, patient, target, rng)
+    strand_lattice = _lattice(fitted, fov, 6.0)
+    strands = strand_lattice.noise(rng, 7.0)
+    skin, center_y, centers = _skin(fitted, lattice, to_frame, to_arms, to_case, depth, case, target, patient, fov, breasts)
     gut = _gut(fitted, case, lattice, fov, target, gut_rng, (to_frame, to_tubes, to_case), depth, patient)
     return Body(
         patient=patient,
@@ -97,6 +111,12 @@ def make_body(patient: Patient, case: Case, frame: Frame, rng: Generator) -> Bod
         depth=np.asarray(depth, np.float32),
         skin_mm=skin,
         gut=gut,
+        strands=strands,
+        strand_lattice=strand_lattice,
+        fat_level=float(np.clip(-0.5 + target.visceral_ml / 2500.0, -0.4, 1.6)),
+        gland_level=float(np.clip(-0.6 + 0.035 * (patient.age_years - 25.0), -0.6, 1.4)),
+        breast_centers_mm=centers,
+        breast_mm=breasts,
         uterus_center_mm=uterus[0],
         uterus_mm=uterus[1],
         fov_z_mm=fov,
@@ -251,7 +271,8 @@ def _skin(
     target: Composition,
     patient: Patient,
     fov: tuple[float, float],
-) -> tuple[Field, float]:
+    breasts: tuple[float, float, float],
+) -> tuple[Field, float, tuple[tuple[float, float, float], ...]]:
     frame = fitted.frame
     lean = _read_frame(frame, to_frame) > 0
     lean |= nearest(case.labels, (0.0, 0.0, 0.0), case.spacing_mm, to_case) > 0
@@ -264,10 +285,48 @@ def _skin(
     height = (fitted.template_z(z) - frame.pelvis_z_mm) / trunk
     thick = relative_thickness(x, y - axis, height, patient.sex, target.fat_fraction)
     within = ((z >= fov[0]) & (z <= fov[1])).mean()
-    skin = grow(lean, thick, lattice, target.subcutaneous_ml / float(within), 20.0)
+    breast_ml = 2.0 / 3.0 * np.pi * float(np.prod(breasts)) / 1000.0 * 2.0
+    wanted = max(target.subcutaneous_ml - breast_ml, 0.3 * target.subcutaneous_ml)
+    skin = grow(lean, thick, lattice, wanted / float(within), 20.0)
+    centers = _set_breasts(skin, lattice, fitted, to_frame, breasts)
     held = np.nonzero((skin > 0).any(axis=(0, 2)))[0]
     center = lattice.origin_mm[1] + lattice.spacing_mm * float(held[0] + held[-1]) / 2.0
-    return skin, center
+    return skin, center, centers
+
+
+def _breasts(
+    fitted: Fit, patient: Patient, target: Composition, rng: Generator
+) -> tuple[float, float, float]:
+    """Half axes in mm of half ellipsoids on the chest; each 250 ml at BMI 23 (ICRP 89: both 500 g), growing with BMI."""
+    z = float(np.clip(rng.normal(0, 0.25), -0.6, 0.6))
+    if patient.sex == "M":
+        return (0.0, 0.0, 0.0)
+    volume = 1000.0 * min(300.0 * (patient.bmi_kg_m2 / 23.0) ** 1.8 * float(np.exp(z)), 1300.0)
+    unit = (volume / (2.0 / 3.0 * np.pi * 1.20 * 0.62 * 1.15)) ** (1.0 / 3.0)
+    return (1.20 * unit, 0.62 * unit, 1.15 * unit)
+
+
+def _set_breasts(
+    skin: Field, lattice: Lattice, fitted: Fit, to_frame: Any, half: tuple[float, float, float]
+) -> tuple[tuple[float, float, float], ...]:
+    """Raise the skin over the breasts, at the fifth rib; returns their centres on the chest's surface."""
+    if half[0] <= 0:
+        return ()
+    x, y, z = lattice.axes_mm()
+    level = int(np.argmin(np.abs(to_frame[2][lattice.shape[0] // 2, lattice.shape[1] // 2] - BREAST_Z_MM)))
+    centers = []
+    for side in (1.0, -1.0):
+        across = side * (0.5 * half[0] + 42.0 * fitted.pose.scale[0])
+        column = int(np.argmin(np.abs(x.ravel() - across)))
+        held = np.nonzero(skin[column, :, level] > 0)[0]
+        if not held.size:
+            continue
+        center = (across, float(y.ravel()[held[-1]]) - 6.0, float(z.ravel()[level]))
+        away = np.sqrt(sum(((axis - c) / h) ** 2 for axis, c, h in zip((x, y, z), center, half, strict=True)))
+        bulge = ((1.0 - away) * half[1]).astype(np.float32)
+        np.maximum(skin, bulge, out=skin)
+        centers.append(center)
+    return tuple(centers)
 
 
 def _gut(

@@ -144,11 +144,11 @@ def _read_map(path: Path, naming: str) -> NDArray[np.uint8]:
 def _with_body_size(kept: list[Screened], seed: int) -> Iterator[CaseRow]:
     for sex in ("F", "M"):
         group = [case for case in kept if case.sex == sex]
-        seen = np.array([[c.marks.trunk_mm, c.marks.chest_mm, c.marks.volumes_ml[Organ.LIVER]] for c in group])
+        seen = np.array([[c.marks.trunk_mm, c.marks.chest_mm, c.marks.belly_mm, c.marks.volumes_ml[Organ.LIVER]] for c in group])
         scores = (seen - seen.mean(axis=0)) / np.maximum(seen.std(axis=0), 1e-9)
-        for case, (trunk, chest, liver) in zip(group, scores, strict=True):
+        for case, (trunk, chest, belly, liver) in zip(group, scores, strict=True):
             rng = stream(seed, case.name, "body size")
-            height, weight = fitting_body_size(rng, case.sex, case.age_years, trunk, chest, liver)
+            height, weight = fitting_body_size(rng, case.sex, case.age_years, trunk, chest, belly, liver)
             yield _index_row(case, height, weight)
 
 
@@ -162,6 +162,7 @@ def _index_row(case: Screened, height_cm: float, weight_kg: float) -> CaseRow:
         weight_kg=round(weight_kg, 1),
         trunk_mm=marks.trunk_mm,
         chest_mm=marks.chest_mm,
+        belly_mm=marks.belly_mm,
         apex_z_mm=marks.apex_z_mm,
         base_z_mm=marks.base_z_mm,
         pelvis_z_mm=marks.pelvis_z_mm,

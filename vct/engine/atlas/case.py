@@ -52,6 +52,7 @@ class CaseRow:
     weight_kg: float
     trunk_mm: float
     chest_mm: float
+    belly_mm: float
     apex_z_mm: float
     base_z_mm: float
     pelvis_z_mm: float

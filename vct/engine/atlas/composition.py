@@ -23,7 +23,7 @@ from vct.records import Patient
 FAT_G_ML = 0.92
 LEAN_G_ML = 1.06
 FAT_SHARE = 0.60
-LEAN_SHARE = 0.66
+LEAN_SHARE = 0.56
 OTHER_FAT_SHARE = 0.12
 
 

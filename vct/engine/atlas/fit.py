@@ -218,7 +218,7 @@ def inflated(fitted: Fit, amount: float) -> Fit:
     along = _step(tz, frame.pelvis_z_mm - 10.0, frame.pelvis_z_mm + 130.0) * (
         1.0 - _step(tz, frame.base_z_mm - 20.0, frame.base_z_mm + 130.0)
     )
-    across = np.clip(0.55 + 0.55 * np.sin(angles()), 0.0, 1.0) ** 1.2
+    across = np.clip(0.72 + 0.55 * np.sin(angles()), 0.0, 1.15)
     bump = along[:, None] * across[None, :]
     factor = np.clip(1.0 + amount * bump, 0.45, 2.5)
     radius = np.maximum(cage.radius * factor, np.minimum(fitted.hull, cage.radius))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from vct.engine.atlas.cage import Cage, template_cage
 from vct.engine.atlas.case import Organ
 from vct.engine.atlas.template import Template
 from vct.engine.atlas.tissues import HEART, Tissue
+from vct.structures import STRUCTURES
 
 SHOULDER_MM = (159.0, 77.0, 1312.0)
 ORGAN_TISSUES = {
@@ -65,6 +66,7 @@ class Frame:
 
 def prepare(template: Template) -> Frame:
     """Everything about a template that does not depend on the patient."""
+    template = _refined(template)
     x, y, z = template.box()
     cavity = template.frame == Tissue.CAVITY
     cage = template_cage(cavity, (x, y, z))
@@ -84,9 +86,44 @@ def prepare(template: Template) -> Frame:
         low_z_mm=float(z[held[0]]),
         back_y_mm=np.interp(z, z[held], back[held]),
         centers_mm=_centers(template, (x, y, z)),
-        tubes=np.where(np.isin(template.organs, TUBES), template.organs, 0).astype(np.uint8),
+        tubes=_with_trunk(template, np.where(np.isin(template.organs, TUBES), template.organs, 0).astype(np.uint8)),
         heart=_inset(template, HEART, margin_mm=30.0),
     )
+
+
+def _refined(template: Template) -> Template:
+    """Fatty marrow in the limbs apart, no external genitals, great vessels above the heart apart from its chambers."""
+    frame = template.frame.copy()
+    limbs = [STRUCTURES[f"{bone}_{side}"] for bone in ("femur", "humerus") for side in ("left", "right")]
+    frame[np.isin(frame, (Tissue.MARROW, Tissue.RED_MARROW)) & np.isin(template.frame_name, limbs)] = Tissue.YELLOW_MARROW
+    frame[frame == Tissue.GENITALS] = Tissue.OUTSIDE
+    arms = template.arms.copy()
+    arms[arms == Tissue.MARROW] = Tissue.YELLOW_MARROW
+    return replace(template, frame=frame, arms=arms)
+
+
+def _with_trunk(template: Template, tubes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The pulmonary trunk, drawn as blood pool above the heart's middle, joins the tubes."""
+    blood = np.isin(template.organs, HEART)
+    if blood.any():
+        height = np.argwhere(blood)[:, 2]
+        level = int(height.mean() + 0.55 * (height.max() - height.mean()))
+        above = blood.copy()
+        above[:, :, :level] = False
+        tubes[above] = Tissue.ARTERY
+    return tubes
+
+
+def _left_heart(labels: NDArray[np.uint8], spacing_mm: float) -> NDArray[np.uint8]:
+    """Thin ventricular wall (right ventricle, below about 7 mm) told from the thick wall of the left."""
+    from scipy import ndimage
+
+    muscle = labels == Tissue.MYOCARDIUM
+    thick = ndimage.distance_transform_edt(muscle) * spacing_mm >= 3.6
+    core = ndimage.distance_transform_edt(~thick) * spacing_mm <= 5.0
+    out = labels.copy()
+    out[muscle & ~core] = Tissue.RIGHT_MYOCARDIUM
+    return out
 
 
 def _centers(
@@ -118,7 +155,7 @@ def _inset(template: Template, tissues: tuple[Tissue, ...], margin_mm: float) ->
     nearest = ndimage.distance_transform_edt(~mask[box], return_distances=False, return_indices=True)
     points = np.array(template.origin_mm) + step * index
     return Inset(
-        labels=np.ascontiguousarray(labels[tuple(nearest)]),
+        labels=_left_heart(np.ascontiguousarray(labels[tuple(nearest)]), step),
         origin_mm=np.array(template.origin_mm) + step * low,
         center_mm=points.mean(axis=0),
         covariance=np.cov(points.T),

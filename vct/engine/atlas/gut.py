@@ -17,7 +17,7 @@ from vct.engine.atlas.cage import LEVEL_MM, look_up
 from vct.engine.atlas.fit import Fit
 from vct.engine.atlas.lattice import Field, Lattice
 
-LOOP_SIGMA_MM = 15.0
+LOOP_SIGMA_MM = 17.0
 # height (0 pelvic floor, 1 lung base), angle in degrees (0 right, 90 front, 180 left), distance share of the wall's, radius mm
 COURSE = (
     (0.36, 35, 0.74, 21),

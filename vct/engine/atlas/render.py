@@ -36,6 +36,7 @@ ORGAN_PAINT = {
 HEART_NAMES = {
     Tissue.MYOCARDIUM: NAME["heart_myocardium"],
     Tissue.ATRIAL_WALL: NAME["heart_atrium_left"],
+    Tissue.RIGHT_MYOCARDIUM: NAME["heart_ventricle_right"],
     Tissue.BLOOD_POOL: NAME["heart_ventricle_left"],
 }
 
@@ -88,6 +89,7 @@ def _render_slab(body: Body, day: Day, axes: tuple[Any, Any, Any]) -> tuple[NDAr
     label = np.where(
         inside, np.where(skin < SKIN_MM, NAME["skin"], NAME["subcutaneous_fat"]), 0
     ).astype(np.uint8)
+    _breasts(body, axes, inside, tissue, label)
     _arms(body, axes, tissue, label)
     frame_at = tuple(lattice.read(value, axes) for value in body.to_frame)
     wall = nearest(template.frame, template.origin_mm, template.spacing_mm, frame_at)
@@ -100,6 +102,18 @@ def _render_slab(body: Body, day: Day, axes: tuple[Any, Any, Any]) -> tuple[NDAr
     _fill_cavity(body, day, axes, cavity, frame_at, tissue, label)
     _real_organs(body, day, axes, tissue, label)
     return tissue, label
+
+
+def _breasts(body: Body, axes: Any, inside: Any, tissue: NDArray[np.uint8], label: NDArray[np.uint8]) -> None:
+    """Fat inside the breasts' ellipsoids, with gland where the body's strands run, denser in the young."""
+    for center in body.breast_centers_mm:
+        x, y, z = ((axis - c) / r for axis, c, r in zip(np.ix_(*axes), center, body.breast_mm, strict=True))
+        away = x * x + y * y + z * z
+        held = (away < 1.0) & inside & (tissue == Tissue.SUBCUTANEOUS_FAT)
+        if held.any():
+            label[held] = NAME["breast"]
+            gland = held & (away < 0.7) & (body.strands_at(axes) > body.gland_level)
+            tissue[gland] = Tissue.BREAST_GLAND
 
 
 def _arms(body: Body, axes: Any, tissue: NDArray[np.uint8], label: NDArray[np.uint8]) -> None:
@@ -125,15 +139,19 @@ def _fill_cavity(
     lining = cavity & chest & (depth > 0.93)
     tissue[lining], label[lining] = Tissue.MUSCLE, NAME["skeletal_muscle"]
     tissue[cavity & chest & ~lining] = Tissue.MEDIASTINUM
+    firm = cavity & chest & ~lining & (body.strands_at(axes) > body.fat_level)
+    tissue[firm], label[firm] = Tissue.SOFT_TISSUE, NAME["body"]
     tubes_at = list(lattice.read(value, axes) for value in body.to_tubes)
     tubes_at[2] = tubes_at[2] + day.breath(tubes_at[2], frame.base_z_mm)
     template = frame.template
     tubes = nearest(frame.tubes, template.origin_mm, template.spacing_mm, tubes_at)
     tube_names = nearest(template.organs_name, template.origin_mm, template.spacing_mm, tubes_at)
-    held = cavity & (tubes > 0) & (tubes != Tissue.LIVER_VESSEL) & (tubes != Tissue.LUNG_VESSEL)
+    held = cavity & (tubes > 0) & (tubes != Tissue.LIVER_VESSEL)
     tissue[held], label[held] = tubes[held], tube_names[held]
     unnamed = held & (label == 0)
-    label[unnamed] = NAME["torso_fat"]
+    label[unnamed] = np.where(np.isin(tubes, (Tissue.ARTERY, Tissue.LUNG_VESSEL)), NAME["pulmonary_artery"], NAME["torso_fat"])[
+        unnamed
+    ]
     _gut(body, day, axes, cavity, tissue, label)
     if body.patient.sex == "F":
         _uterus(body, axes, cavity, tissue, label)
@@ -151,7 +169,7 @@ def _gut(body: Body, day: Day, axes: Any, cavity: Any, tissue: NDArray[np.uint8]
     inner = (axes[0], axes[1], z[first:last])
     colon, loop = gut.lattice.read(gut.colon_mm, inner), gut.lattice.read(gut.loop_mm, inner)
     place = gut.lattice.read(gut.colon_s, inner)
-    free = cavity[part] & np.isin(tissue[part], (Tissue.VISCERAL_FAT, Tissue.MEDIASTINUM, Tissue.URETER, Tissue.THYMUS))
+    free = cavity[part] & np.isin(tissue[part], (Tissue.VISCERAL_FAT, Tissue.MEDIASTINUM, Tissue.SOFT_TISSUE, Tissue.THYMUS))
     t, n = tissue[part], label[part]
     loops = free & (loop > 0)
     t[loops] = np.where(loop > WALL_MM["loop"], Tissue.BOWEL_LUMEN, Tissue.SMALL_BOWEL)[loops]
@@ -265,7 +283,7 @@ def _paint_organ(
     elif organ == Organ.LUNG:
         names = _lobes(body, here)
         kept = old[box][mine]
-        keep = np.isin(kept, (Tissue.AIRWAY,))
+        keep = np.isin(kept, (Tissue.AIRWAY, Tissue.LUNG_VESSEL))
         codes[keep] = kept[keep]
     t[mine], n[mine] = codes, names
 

@@ -31,6 +31,7 @@ class Landmarks:
 
     trunk_mm: float
     chest_mm: float
+    belly_mm: float
     apex_z_mm: float
     base_z_mm: float
     pelvis_z_mm: float
@@ -88,12 +89,23 @@ def landmarks(labels: NDArray[np.uint8], spacing_mm: float) -> Landmarks:
     return Landmarks(
         trunk_mm=float(lung_z[-1] + 1 - bladder_z[0]) * spacing_mm,
         chest_mm=float(right - left + 1) * spacing_mm,
+        belly_mm=_belly_depth(labels) * spacing_mm,
         apex_z_mm=float(lung_z[-1] + 0.5) * spacing_mm,
         base_z_mm=float(base) * spacing_mm,
         pelvis_z_mm=float(bladder_z[0]) * spacing_mm,
         midline_x_mm=float(left + right) / 2.0 * spacing_mm,
         volumes_ml={organ: float(counts[organ]) * voxel_ml for organ in Organ},
     )
+
+
+def _belly_depth(labels: NDArray[np.uint8]) -> float:
+    """Voxels from the kidneys' back to the front of liver and stomach: grows with the fat between the organs."""
+    kidney = np.nonzero(labels == Organ.KIDNEY)
+    low, high = kidney[2].min(), kidney[2].max()
+    front = np.nonzero(np.isin(labels, (Organ.LIVER, Organ.STOMACH))[:, :, low : high + 1])[1]
+    if not front.size:
+        front = np.nonzero(labels == Organ.LIVER)[1]
+    return float(np.percentile(front, 98) - np.percentile(kidney[1], 2))
 
 
 def objection(labels: NDArray[np.uint8], spacing_mm: float) -> str:

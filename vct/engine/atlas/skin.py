@@ -30,11 +30,11 @@ def relative_thickness(
     belly = np.exp(-(((height - 0.28) / 0.22) ** 2))
     hips = np.exp(-(((height - 0.02) / 0.16) ** 2))
     chest = np.exp(-(((height - 0.78) / 0.22) ** 2))
-    base = 0.75 + 0.55 * belly + 0.35 * hips - 0.28 * chest
+    base = 0.75 + 0.70 * belly + 0.20 * hips - 0.28 * chest
     if sex == "F":
         base = base + 0.30 * hips * (0.4 + side) + 0.12 * np.exp(-(((height + 0.25) / 0.2) ** 2))
     else:
-        base = base + 0.18 * belly * np.clip(front, 0, 1)
+        base = base + 0.12 * belly - 0.15 * hips
     buttock = 0.55 * hips * np.clip(-front, 0, 1)
     sternal = -0.25 * chest * np.clip(front, 0, 1)
     back = -0.1 * np.clip(-front, 0, 1) * belly * (1.0 - fat_fraction)
@@ -43,7 +43,7 @@ def relative_thickness(
 
 
 def grow(lean: NDArray[np.bool_], thickness: Field, lattice: Lattice, volume_ml: float, smooth_mm: float) -> Field:
-    """Depth below the skin in mm (positive inside the body) on the lattice, such that the fat has the target volume.
+    """Depth below the skin's surface in mm (positive inside) on the lattice: fat of the target volume, then the skin.
 
     `lean` is first closed over `smooth_mm`, so that skin bridges its grooves, and every slice is filled.
     """
@@ -64,7 +64,7 @@ def grow(lean: NDArray[np.bool_], thickness: Field, lattice: Lattice, volume_ml:
     ratio = np.where(signed > 0, signed / thickness, signed)
     gap_ml = float(np.count_nonzero(closed[inner] & ~lean)) * lattice.voxel_ml
     reach = _threshold(ratio, signed, max(volume_ml - gap_ml, 0.0), lattice)
-    depth: Field = np.where(signed > 0, reach * thickness - signed, reach * thickness - signed).astype(np.float32)
+    depth: Field = (reach * thickness - signed + SKIN_MM).astype(np.float32)
     return depth
 
 
@@ -83,6 +83,6 @@ def _threshold(ratio: NDArray[Any], signed: NDArray[Any], volume_ml: float, latt
     outside = np.sort(ratio[signed > 0])
     cells = volume_ml / lattice.voxel_ml
     if not outside.size or cells <= 0:
-        return SKIN_MM
+        return 0.0
     low = min(int(cells), outside.size - 1)
-    return max(float(outside[low]), SKIN_MM)
+    return float(outside[low])

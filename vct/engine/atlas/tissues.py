@@ -63,8 +63,12 @@ class Tissue(IntEnum):
     BROWN_FAT = 55
     OVARY = 56
     COUCH = 57
+    YELLOW_MARROW = 58
+    SOFT_TISSUE = 59
+    RIGHT_MYOCARDIUM = 60
 
 
 N_TISSUES = 64
 BONE = (Tissue.CORTICAL, Tissue.MARROW, Tissue.RED_MARROW)
 HEART = (Tissue.MYOCARDIUM, Tissue.BLOOD_POOL, Tissue.ATRIAL_WALL)
+MARROWS = (Tissue.MARROW, Tissue.RED_MARROW, Tissue.YELLOW_MARROW)
