@@ -29,6 +29,7 @@ SOLVER_MM = 12.0
 GUT_MM = 4.0
 TOP_SHARE = 0.820
 BREAST_Z_MM = 1240.0
+LINING_DEPTH = 0.93
 Points = tuple[Field, Field, Field]
 
 
@@ -51,7 +52,7 @@ class Body:
     gut: Gut
     strands: Field
     strand_lattice: Lattice
-    fat_level: float
+    fat_levels: tuple[float, float]
     gland_level: float
     breast_centers_mm: tuple[tuple[float, float, float], ...]
     breast_mm: tuple[float, float, float]
@@ -85,7 +86,7 @@ def make_body(patient: Patient, case: Case, frame: Frame, rng: Generator) -> Bod
     gut_rng = rng.spawn(1)[0]
     uterus = _uterus(fitted, case, patient, rng)
     maps = soften(case)
-    fitted = _filled(fitted, case, target, fov, patient)
+    fitted, target = _filled(fitted, case, target, fov)
     moved = _moved(lattice, wave)
     x, y, z, depth = fitted.to_template(*moved)
     to_frame = (x, y, z)
@@ -113,7 +114,7 @@ def make_body(patient: Patient, case: Case, frame: Frame, rng: Generator) -> Bod
         gut=gut,
         strands=strands,
         strand_lattice=strand_lattice,
-        fat_level=float(np.clip(-0.5 + target.visceral_ml / 2500.0, -0.4, 1.6)),
+        fat_levels=(target.chest_fat_level, target.belly_fat_level),
         gland_level=float(np.clip(-0.6 + 0.035 * (patient.age_years - 25.0), -0.6, 1.4)),
         breast_centers_mm=centers,
         breast_mm=breasts,
@@ -156,7 +157,7 @@ def _moved(lattice: Lattice, wave: tuple[Field, ...]) -> tuple[Any, Any, Any]:
 
 
 def nearest(
-    labels: NDArray[np.uint8], origin_mm: Any, spacing_mm: float, points: tuple[Any, Any, Any]
+    labels: NDArray[np.uint8], origin_mm: Any, spacing_mm: float, points: Any
 ) -> NDArray[np.uint8]:
     """Labels at points by nearest neighbour, 0 outside."""
     index = []
@@ -171,14 +172,23 @@ def nearest(
     return found
 
 
-def _read_frame(frame: Frame, points: tuple[Any, Any, Any], layer: str = "frame") -> NDArray[np.uint8]:
+def _read_frame(frame: Frame, points: Any, layer: str = "frame") -> NDArray[np.uint8]:
     template = frame.template
     labels = frame.tubes if layer == "tubes" else getattr(template, layer)
     return nearest(labels, template.origin_mm, template.spacing_mm, points)
 
 
-def _filled(fitted: Fit, case: Case, target: Composition, fov: tuple[float, float], patient: Patient) -> Fit:
-    """Inflate the abdomen until it holds organs, bowel and the visceral fat; then scale the wall to the lean target."""
+def _filled(
+    fitted: Fit, case: Case, target: Composition, fov: tuple[float, float]
+) -> tuple[Fit, Composition]:
+    """Inflate the abdomen until it holds organs, bowel and the visceral fat; then scale the wall to the lean target.
+
+    Where the organs' own spread leaves more room than the fat of a lean person fills, bowel takes it, up to 2.2 times its
+    target.
+    """
+    from statistics import NormalDist
+
+    chest_share, belly_share = (NormalDist().cdf(v) for v in (target.chest_fat_level, target.belly_fat_level))
     lattice = Lattice.over((-216.0, -150.0, fov[0]), (216.0, 330.0, fov[1]), SOLVER_MM)
     axes = lattice.axes_mm()
     points = tuple(np.broadcast_to(value, lattice.shape) for value in axes)
@@ -187,13 +197,19 @@ def _filled(fitted: Fit, case: Case, target: Composition, fov: tuple[float, floa
     bowel = target.small_bowel_ml + target.colon_ml
 
     def visceral(amount: float) -> float:
-        pulled = inflated(fitted, amount).to_template(*points)[:3]
-        cavity = (_read_frame(fitted.frame, pulled) == Tissue.CAVITY) & ~organs
-        tubes = cavity & (_read_frame(fitted.frame, pulled, "tubes") > 0)
-        return float(np.count_nonzero(cavity) - np.count_nonzero(tubes)) * voxel_ml - bowel
+        *pulled, depth = inflated(fitted, amount).to_template(*points)
+        free = (_read_frame(fitted.frame, pulled) == Tissue.CAVITY) & ~organs
+        free &= _read_frame(fitted.frame, pulled, "tubes") == 0
+        chest = pulled[2] > fitted.frame.base_z_mm
+        inner = np.count_nonzero(free & chest & (depth < LINING_DEPTH)) * voxel_ml
+        belly = np.count_nonzero(free & ~chest) * voxel_ml - bowel
+        return float(inner * chest_share + belly * belly_share)
 
-    amount = _secant(visceral, target.visceral_ml, (0.0, 0.12), (-0.35, 0.9))
+    amount = _secant(visceral, target.visceral_ml, (0.0, -0.2), (-0.62, 0.9))
     filled = inflated(fitted, amount)
+    spare = (visceral(amount) - target.visceral_ml) / belly_share
+    more = 1.0 + float(np.clip(spare / bowel, 0.0, 1.2))
+    target = replace(target, small_bowel_ml=more * target.small_bowel_ml, colon_ml=min(more, 1.5) * target.colon_ml)
 
     def lean(scale: float) -> float:
         pulled = replace(filled, wall_scale=scale).to_template(*points)[:3]
@@ -202,8 +218,8 @@ def _filled(fitted: Fit, case: Case, target: Composition, fov: tuple[float, floa
         return float(np.count_nonzero(solid) + np.count_nonzero(organs)) * voxel_ml + bowel
 
     first = filled.wall_scale
-    scale = _secant(lean, target.lean_ml, (first, 1.06 * first), (0.72 * first, 1.35 * first))
-    return replace(filled, wall_scale=scale)
+    scale = _secant(lean, target.lean_ml, (first, 1.06 * first), (0.85 * first, 1.22 * first))
+    return replace(filled, wall_scale=scale), target
 
 
 def _secant(measure: Any, wanted: float, start: tuple[float, float], bounds: tuple[float, float], n: int = 3) -> float:
@@ -302,8 +318,8 @@ def _breasts(
     if patient.sex == "M":
         return (0.0, 0.0, 0.0)
     volume = 1000.0 * min(300.0 * (patient.bmi_kg_m2 / 23.0) ** 1.8 * float(np.exp(z)), 1300.0)
-    unit = (volume / (2.0 / 3.0 * np.pi * 1.20 * 0.62 * 1.15)) ** (1.0 / 3.0)
-    return (1.20 * unit, 0.62 * unit, 1.15 * unit)
+    unit = (volume / (2.0 / 3.0 * np.pi * 1.25 * 0.50 * 1.15)) ** (1.0 / 3.0)
+    return (1.25 * unit, 0.50 * unit, 1.15 * unit)
 
 
 def _set_breasts(
@@ -324,7 +340,8 @@ def _set_breasts(
         center = (across, float(y.ravel()[held[-1]]) - 6.0, float(z.ravel()[level]))
         away = np.sqrt(sum(((axis - c) / h) ** 2 for axis, c, h in zip((x, y, z), center, half, strict=True)))
         bulge = ((1.0 - away) * half[1]).astype(np.float32)
-        np.maximum(skin, bulge, out=skin)
+        blend = np.clip(0.5 + 0.5 * (bulge - skin) / 14.0, 0.0, 1.0)
+        skin += blend * (bulge - skin) + 14.0 * blend * (1.0 - blend)
         centers.append(center)
     return tuple(centers)
 
@@ -377,7 +394,7 @@ def _loop_preference(fitted: Fit, case: Case, axes: Any, depth: Field) -> Field:
     low = float(np.interp(frame.pelvis_z_mm, t_rows, z_rows))
     high = float(np.interp(frame.base_z_mm, t_rows, z_rows))
     height = (z - low) / (high - low)
-    middle = -(((height - 0.42) / 0.34) ** 2)
+    middle = -(((height - 0.38) / 0.36) ** 2)
     retro = -np.clip((behind + 8.0 - y) / 18.0, 0.0, 3.0) * np.clip((height - 0.15) / 0.2, 0.0, 1.0)
     wall = -np.clip((depth - 0.86) / 0.10, 0.0, 2.0)
     flank = -0.6 * np.clip((np.abs(x) - 85.0) / 40.0, 0.0, 1.5)

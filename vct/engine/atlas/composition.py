@@ -23,7 +23,7 @@ from vct.records import Patient
 FAT_G_ML = 0.92
 LEAN_G_ML = 1.06
 FAT_SHARE = 0.60
-LEAN_SHARE = 0.56
+LEAN_SHARE = 0.49
 OTHER_FAT_SHARE = 0.12
 
 
@@ -37,6 +37,16 @@ class Composition:
     lean_ml: float
     small_bowel_ml: float
     colon_ml: float
+
+    @property
+    def chest_fat_level(self) -> float:
+        """Normal deviate below which the tissue between the lungs is fat: more of it in people with visceral fat."""
+        return min(max(-0.9 + self.visceral_ml / 2200.0, -0.8), 1.6)
+
+    @property
+    def belly_fat_level(self) -> float:
+        """The same in the abdomen, where vessels and mesentery run through the fat."""
+        return min(max(0.35 + self.visceral_ml / 3000.0, 0.4), 1.9)
 
 
 @cache

@@ -215,12 +215,13 @@ def inflated(fitted: Fit, amount: float) -> Fit:
     """The fit with its belly pushed out (or in, below 0) by a share of its radius, most in front and at the sides."""
     frame, cage = fitted.frame, fitted.cage
     tz = fitted.template_z(cage.levels_mm)
-    along = _step(tz, frame.pelvis_z_mm - 10.0, frame.pelvis_z_mm + 130.0) * (
+    along = _step(tz, frame.pelvis_z_mm - 10.0, frame.pelvis_z_mm + 110.0) * (
         1.0 - _step(tz, frame.base_z_mm - 20.0, frame.base_z_mm + 130.0)
     )
-    across = np.clip(0.72 + 0.55 * np.sin(angles()), 0.0, 1.15)
+    front = np.sin(angles())
+    across = np.clip(0.72 + 0.55 * front, 0.0, 1.15) if amount > 0 else np.clip(0.2 + 1.0 * front, 0.0, 1.1)
     bump = along[:, None] * across[None, :]
-    factor = np.clip(1.0 + amount * bump, 0.45, 2.5)
+    factor = np.clip(1.0 + amount * bump, 0.40, 2.5)
     radius = np.maximum(cage.radius * factor, np.minimum(fitted.hull, cage.radius))
     return replace(fitted, cage=replace(cage, radius=radius))
 

@@ -192,7 +192,7 @@ def _activity(
     fine[[Tissue.MYOCARDIUM, Tissue.KIDNEY, Tissue.KIDNEY_CORE]] = 0.12
     slow = np.zeros(N_TISSUES, np.float32)
     slow[list(BOWEL)] = 0.45
-    slow[[Tissue.STOMACH_WALL, Tissue.URETER]] = (0.2, 1.1)
+    slow[[Tissue.STOMACH_WALL, Tissue.URETER]] = (0.2, 0.9)
     slow[[Tissue.MYOCARDIUM, Tissue.RENAL_PELVIS]] = (0.10, 0.4)
     first = coarse.read(fields[0], axes)
     first *= fine[tissue]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vct.engine.atlas.body import Body, nearest
+from vct.engine.atlas.body import LINING_DEPTH, Body, nearest
 from vct.engine.atlas.case import Organ
 from vct.engine.atlas.day import Day
 from vct.engine.atlas.gut import RECTUM_FROM
@@ -136,10 +136,11 @@ def _fill_cavity(
     tissue[cavity], label[cavity] = Tissue.VISCERAL_FAT, NAME["torso_fat"]
     chest = frame_at[2] > frame.base_z_mm
     depth = lattice.read(body.depth, axes)
-    lining = cavity & chest & (depth > 0.93)
+    lining = cavity & chest & (depth > LINING_DEPTH)
     tissue[lining], label[lining] = Tissue.MUSCLE, NAME["skeletal_muscle"]
     tissue[cavity & chest & ~lining] = Tissue.MEDIASTINUM
-    firm = cavity & chest & ~lining & (body.strands_at(axes) > body.fat_level)
+    level = np.where(chest, body.fat_levels[0], body.fat_levels[1])
+    firm = cavity & ~lining & (body.strands_at(axes) > level)
     tissue[firm], label[firm] = Tissue.SOFT_TISSUE, NAME["body"]
     tubes_at = list(lattice.read(value, axes) for value in body.to_tubes)
     tubes_at[2] = tubes_at[2] + day.breath(tubes_at[2], frame.base_z_mm)
