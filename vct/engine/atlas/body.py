@@ -47,11 +47,13 @@ class Body:
     to_tubes: Points
     to_case: Points
     to_arms: tuple[Points, Points]
+    arms_low_mm: float
     depth: Field
     skin_mm: Field
     gut: Gut
     strands: Field
     strand_lattice: Lattice
+    lining_depth: float
     fat_levels: tuple[float, float]
     gland_level: float
     breast_centers_mm: tuple[tuple[float, float, float], ...]
@@ -86,7 +88,7 @@ def make_body(patient: Patient, case: Case, frame: Frame, rng: Generator) -> Bod
     gut_rng = rng.spawn(1)[0]
     uterus = _uterus(fitted, case, patient, rng)
     maps = soften(case)
-    fitted, target = _filled(fitted, case, target, fov)
+    fitted, target, lining = _filled(fitted, case, target, fov)
     moved = _moved(lattice, wave)
     x, y, z, depth = fitted.to_template(*moved)
     to_frame = (x, y, z)
@@ -109,11 +111,13 @@ def make_body(patient: Patient, case: Case, frame: Frame, rng: Generator) -> Bod
         to_tubes=_float32(to_tubes),
         to_case=_float32(to_case),
         to_arms=to_arms,
+        arms_low_mm=float(np.interp(SHOULDER_MM[2] - 260.0, fitted.knots_z[1], fitted.knots_z[0])),
         depth=np.asarray(depth, np.float32),
         skin_mm=skin,
         gut=gut,
         strands=strands,
         strand_lattice=strand_lattice,
+        lining_depth=lining,
         fat_levels=(target.chest_fat_level, target.belly_fat_level),
         gland_level=float(np.clip(-0.6 + 0.035 * (patient.age_years - 25.0), -0.6, 1.4)),
         breast_centers_mm=centers,
@@ -180,11 +184,11 @@ def _read_frame(frame: Frame, points: Any, layer: str = "frame") -> NDArray[np.u
 
 def _filled(
     fitted: Fit, case: Case, target: Composition, fov: tuple[float, float]
-) -> tuple[Fit, Composition]:
+) -> tuple[Fit, Composition, float]:
     """Inflate the abdomen until it holds organs, bowel and the visceral fat; then scale the wall to the lean target.
 
     Where the organs' own spread leaves more room than the fat of a lean person fills, bowel takes it, up to 2.2 times its
-    target.
+    target, and then the wall's inner lining, whose depth is returned.
     """
     from statistics import NormalDist
 
@@ -210,6 +214,10 @@ def _filled(
     spare = (visceral(amount) - target.visceral_ml) / belly_share
     more = 1.0 + float(np.clip(spare / bowel, 0.0, 1.2))
     target = replace(target, small_bowel_ml=more * target.small_bowel_ml, colon_ml=min(more, 1.5) * target.colon_ml)
+    spare -= (more - 1.0) * bowel
+    *pulled, depth = filled.to_template(*points)
+    free = (_read_frame(fitted.frame, pulled) == Tissue.CAVITY) & ~organs & (pulled[2] < fitted.frame.base_z_mm)
+    lining = _lining(depth[free], spare / voxel_ml)
 
     def lean(scale: float) -> float:
         pulled = replace(filled, wall_scale=scale).to_template(*points)[:3]
@@ -219,7 +227,15 @@ def _filled(
 
     first = filled.wall_scale
     scale = _secant(lean, target.lean_ml, (first, 1.06 * first), (0.85 * first, 1.22 * first))
-    return replace(filled, wall_scale=scale), target
+    return replace(filled, wall_scale=scale), target, lining
+
+
+def _lining(depth: NDArray[Any], cells: float) -> float:
+    """Depth (radius over the wall's) beyond which free room in the belly becomes wall, so that `cells` of it do."""
+    if cells < 1 or not depth.size:
+        return 1.5
+    ordered = np.sort(depth.ravel())
+    return max(float(ordered[max(ordered.size - int(cells), 0)]), 0.74)
 
 
 def _secant(measure: Any, wanted: float, start: tuple[float, float], bounds: tuple[float, float], n: int = 3) -> float:
@@ -303,7 +319,7 @@ def _skin(
     within = ((z >= fov[0]) & (z <= fov[1])).mean()
     breast_ml = 2.0 / 3.0 * np.pi * float(np.prod(breasts)) / 1000.0 * 2.0
     wanted = max(target.subcutaneous_ml - breast_ml, 0.3 * target.subcutaneous_ml)
-    skin = grow(lean, thick, lattice, wanted / float(within), 20.0)
+    skin = grow(lean, thick, lattice, wanted / float(within), 16.0 + 60.0 * target.fat_fraction)
     centers = _set_breasts(skin, lattice, fitted, to_frame, breasts)
     held = np.nonzero((skin > 0).any(axis=(0, 2)))[0]
     center = lattice.origin_mm[1] + lattice.spacing_mm * float(held[0] + held[-1]) / 2.0

@@ -17,7 +17,7 @@ from vct.engine.atlas.demographics import log_closeness
 from vct.engine.atlas.density import draw_density
 from vct.engine.atlas.frame import Frame, prepare
 from vct.engine.atlas.paint import PET_FWHM_MM, paint_ct, paint_pet
-from vct.engine.atlas.render import render
+from vct.engine.atlas.render import Anatomy, render
 from vct.engine.atlas.template import Template
 from vct.engine.atlas.uptake import draw_uptake
 from vct.records import Patient, Scan, Snapshot
@@ -67,7 +67,7 @@ class Atlas:
         density = draw_density(patient, stream(seed, patient.id, "density"))
         noise = stream(seed, patient.id, snapshot.visit.name, "noise")
         painted = paint_pet(anatomy, uptake, noise, self.noise_cov)
-        ct = paint_ct(anatomy, density, noise, self.noise_hu, patient.bmi_kg_m2)
+        ct = paint_ct(anatomy, density, noise, self.noise_hu, patient.bmi_kg_m2, _back(anatomy))
         return Scan(
             snapshot=replace(snapshot),
             ct=Volume(data=ct, grid=grid, unit="HU"),
@@ -107,6 +107,12 @@ class Atlas:
                 low + step / 2.0,
             ),
         )
+
+
+def _back(anatomy: Anatomy) -> float:
+    """y of the back's lowest skin in mm."""
+    rows = np.nonzero((anatomy.label > 0).any(axis=(0, 2)))[0]
+    return anatomy.grid.origin_mm[1] + anatomy.grid.spacing_mm[1] * (float(rows[0]) if rows.size else 0.0)
 
 
 def choose_case(rows: tuple[CaseRow, ...], patient: Patient, rng: np.random.Generator) -> CaseRow:

@@ -216,10 +216,10 @@ def inflated(fitted: Fit, amount: float) -> Fit:
     frame, cage = fitted.frame, fitted.cage
     tz = fitted.template_z(cage.levels_mm)
     along = _step(tz, frame.pelvis_z_mm - 10.0, frame.pelvis_z_mm + 110.0) * (
-        1.0 - _step(tz, frame.base_z_mm - 20.0, frame.base_z_mm + 130.0)
+        1.0 - _step(tz, frame.base_z_mm - 20.0, frame.base_z_mm + 110.0)
     )
     front = np.sin(angles())
-    across = np.clip(0.72 + 0.55 * front, 0.0, 1.15) if amount > 0 else np.clip(0.2 + 1.0 * front, 0.0, 1.1)
+    across = np.clip(0.95 + 0.35 * front, 0.0, 1.15) if amount > 0 else np.clip(0.2 + 1.0 * front, 0.0, 1.1)
     bump = along[:, None] * across[None, :]
     factor = np.clip(1.0 + amount * bump, 0.40, 2.5)
     radius = np.maximum(cage.radius * factor, np.minimum(fitted.hull, cage.radius))

@@ -103,12 +103,16 @@ def numbers_of(structures: tuple[str, ...]) -> tuple[int, ...]:
 HEART_NUMBERS = numbers_of(("heart",))
 
 
-def paint_ct(anatomy: Anatomy, density: Density, rng: Generator, noise_hu: float, bmi: float) -> NDArray[np.float32]:
-    """CT in HU: tissue values, lung and fat texture, blur, noise that grows with the body."""
+def paint_ct(
+    anatomy: Anatomy, density: Density, rng: Generator, noise_hu: float, bmi: float, back_y_mm: float
+) -> NDArray[np.float32]:
+    """CT in HU: tissue values, texture, the couch under the back (at `back_y_mm`), blur, noise that grows with the body."""
     from scipy import ndimage
 
     grid, tissue = anatomy.grid, anatomy.tissue
     ct = density.hu[tissue]
+    couch = _couch(grid, back_y_mm)
+    ct[couch[..., None] & (tissue == 0)] = density.hu[Tissue.COUCH]
     coarse = _texture_lattice(grid)
     axes = tuple(axis.ravel() for axis in grid.axes_mm())
     fine = coarse.read(coarse.noise(rng, 9.0), axes)
@@ -138,6 +142,17 @@ def paint_ct(anatomy: Anatomy, density: Density, rng: Generator, noise_hu: float
     grain = ndimage.gaussian_filter(grain, 0.55, truncate=2.0)
     ct += grain * (level / max(float(grain.std()), 1e-6)) * (ct > -995)
     return np.clip(ct, -1024.0, 3000.0)
+
+
+def _couch(grid: Grid, back_y_mm: float) -> NDArray[np.bool_]:
+    """Cross-section (X, Y) of a curved couch top 4 mm thick and its flat underside, as wide as usual (assumed)."""
+    x, y, _ = grid.axes_mm()
+    x, y = x[..., 0], y[..., 0]
+    top = back_y_mm - 5.0 + 55.0 * (x / 200.0) ** 2
+    shell = (y <= top) & (y > top - max(4.0, grid.spacing_mm[1])) & (np.abs(x) < 205.0)
+    under = (np.abs(y - (back_y_mm - 62.0)) < max(2.0, grid.spacing_mm[1] / 2)) & (np.abs(x) < 190.0)
+    found: NDArray[np.bool_] = shell | under
+    return found
 
 
 def _texture_lattice(grid: Grid) -> Lattice:

@@ -118,6 +118,8 @@ def _breasts(body: Body, axes: Any, inside: Any, tissue: NDArray[np.uint8], labe
 
 def _arms(body: Body, axes: Any, tissue: NDArray[np.uint8], label: NDArray[np.uint8]) -> None:
     template = body.fitted.frame.template
+    if axes[2][-1] < body.arms_low_mm:
+        return
     for side, points in zip(("right", "left"), body.to_arms, strict=True):
         at = tuple(body.lattice.read(value, axes) for value in points)
         arm = nearest(template.arms, template.origin_mm, template.spacing_mm, at)
@@ -136,7 +138,7 @@ def _fill_cavity(
     tissue[cavity], label[cavity] = Tissue.VISCERAL_FAT, NAME["torso_fat"]
     chest = frame_at[2] > frame.base_z_mm
     depth = lattice.read(body.depth, axes)
-    lining = cavity & chest & (depth > LINING_DEPTH)
+    lining = cavity & (depth > np.where(chest, LINING_DEPTH, body.lining_depth))
     tissue[lining], label[lining] = Tissue.MUSCLE, NAME["skeletal_muscle"]
     tissue[cavity & chest & ~lining] = Tissue.MEDIASTINUM
     level = np.where(chest, body.fat_levels[0], body.fat_levels[1])

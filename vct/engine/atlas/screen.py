@@ -57,8 +57,18 @@ def clean(labels: NDArray[np.uint8], sex: Sex, spacing_mm: float) -> NDArray[np.
         sizes = np.bincount(pieces.ravel())
         sizes[0] = 0
         floor = 0.1 * np.sort(sizes)[-min(PARTS.get(organ, 1), n)]
-        kept[(sizes > floor)[pieces] & mask] = organ
+        kept[_without_holes((sizes > floor)[pieces] & mask) & ((labels == 0) | mask)] = organ
     return _crop(kept, max(1, round(8.0 / spacing_mm)))
+
+
+def _without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask with its enclosed gaps closed."""
+    from scipy import ndimage
+
+    box = ndimage.find_objects(mask.astype(np.uint8))[0]
+    out = mask.copy()
+    out[box] = ndimage.binary_fill_holes(np.pad(mask[box], 1))[1:-1, 1:-1, 1:-1]
+    return out
 
 
 def _crop(labels: NDArray[np.uint8], margin: int) -> NDArray[np.uint8]:

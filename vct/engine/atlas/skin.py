@@ -35,10 +35,11 @@ def relative_thickness(
         base = base + 0.30 * hips * (0.4 + side) + 0.12 * np.exp(-(((height + 0.25) / 0.2) ** 2))
     else:
         base = base + 0.12 * belly - 0.15 * hips
+    flank = (0.25 + 1.1 * fat_fraction) * side * np.exp(-(((height - 0.33) / 0.13) ** 2))
     buttock = 0.55 * hips * np.clip(-front, 0, 1)
     sternal = -0.25 * chest * np.clip(front, 0, 1)
     back = -0.1 * np.clip(-front, 0, 1) * belly * (1.0 - fat_fraction)
-    thick: NDArray[np.float32] = np.clip(base + buttock + sternal + back, 0.25, 2.2).astype(np.float32)
+    thick: NDArray[np.float32] = np.clip(base + flank + buttock + sternal + back, 0.25, 2.4).astype(np.float32)
     return thick
 
 

@@ -51,7 +51,7 @@ class Template:
         try:
             with np.load(path) as held:
                 x, y, z, spacing, stature = (float(value) for value in held["meta"])
-                arrays = {key: held[key] for key in held.files if key != "meta"}
+                arrays = {key: np.ascontiguousarray(held[key]) for key in held.files if key != "meta"}
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{path}: not a template of an atlas ({error})") from error
         return Template(**arrays, origin_mm=(x, y, z), spacing_mm=spacing, stature_mm=stature)
