@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from vct.engine import make
 from vct.engine.base import Engine
-from vct.protocol import Protocol, load
+from vct.protocol import Protocol, find, load
 
 settings.register_profile("vct", deadline=None, max_examples=40)
 settings.load_profile("vct")
-
-SHIPPED = (
-    "counterfactual_twins",
-    "nsclc_metabolic_response",
-    "null_trial",
-    "scanner_comparison",
-    "single_arm_phase2",
-    "test_retest",
-)
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +31,13 @@ def small_trial() -> Callable[..., Protocol]:
         return load(name).model_copy(update={"sample_size": sample_size})
 
     return make_small
+
+
+@pytest.fixture
+def small_yaml(tmp_path: Path) -> Path:
+    """The demo's protocol as a file of one's own, with few patients."""
+    text = find("nsclc_metabolic_response").read_text()
+    file = tmp_path / "small.yaml"
+    file.write_text(re.sub(r"(?m)^sample_size: \d+", "sample_size: 12", text))
+    assert load(file).sample_size == 12
+    return file

@@ -82,7 +82,7 @@ def test_a_folder_with_another_run_is_refused(small_trial: Small, coarse: Engine
     trial.run(small_trial(sample_size=2), coarse, out=tmp_path / "run")
     with pytest.raises(RunError, match="already holds a run"):
         trial.run(small_trial(sample_size=2), coarse, out=tmp_path / "run")
-    with pytest.raises(RunError, match="seed: .* there, 99 now"):
+    with pytest.raises(RunError, match=r"seed: .* there, 99 now"):
         trial.run(small_trial(sample_size=2), coarse, seed=99, out=tmp_path / "run", resume=True)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.doc").write_text("precious")
@@ -116,7 +116,7 @@ class Faulty:
 def test_a_failing_patient_is_named_and_the_finished_ones_stay(
     small_trial: Small, coarse: Engine, tmp_path: Path
 ) -> None:
-    with pytest.raises(PatientError, match="patient P0002, visit .*: ZeroDivisionError: no counts"):
+    with pytest.raises(PatientError, match=r"patient P0002, visit .*: ZeroDivisionError: no counts"):
         trial.run(small_trial(), Faulty(coarse), out=tmp_path / "run")
     assert len(list((tmp_path / "run" / "readings").iterdir())) == 1
 

@@ -161,3 +161,7 @@ def _cores() -> int:
 def _fail(error: VctError) -> NoReturn:
     typer.echo(f"vct: {error}", err=True)
     sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

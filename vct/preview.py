@@ -32,7 +32,11 @@ def plan_table(protocol: Protocol, engine: Engine, workers: int) -> Table:
         ("visits", ", ".join(f"{visit.name} (day {visit.day:g})" for visit in protocol.visits)),
         ("readouts", ", ".join(names["readouts"])),
         ("endpoints", ", ".join(names["endpoints"]) or "none"),
-        ("analyses", ", ".join(f"{item.kind} of {item.endpoint}" for item in protocol.analyses) or "none"),
+        (
+            "analyses",
+            ", ".join(f"{getattr(item, 'kind', type(item).__name__)} of {item.endpoint}" for item in protocol.analyses)
+            or "none",
+        ),
         ("engine", engine.name),
         ("scans", f"{scans} of {len(enrolment.attendance)} planned (the rest missed, failed or after dropout)"),
         ("time", f"about {_clock(scans * seconds / busy + START_UP_S)} with {busy} processes ({seconds:.1f} s a scan)"),

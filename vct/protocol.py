@@ -16,7 +16,7 @@ from vct.endpoint import AnyEndpoint
 from vct.errors import Problem, SpecError, nearest
 from vct.part import Part, references
 from vct.readout import AnyReadout
-from vct.shipped import shipped
+from vct.shipped import shipped, shipped_names
 from vct.stats import AnyAnalysis
 from vct.yamlfile import Loc, check, read
 
@@ -61,6 +61,7 @@ class Protocol(Part):
             "readouts": tuple(readout.label for readout in self.readouts),
             "endpoints": tuple(endpoint.name for endpoint in self.endpoints),
             "sites": tuple(site.name for site in self.conduct.sites),
+            "variables": self.cohort.variables,
         }
 
     def resolved(self) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def find(source: str | Path) -> Path:
     path = Path(source)
     if path.is_file():
         return path
-    known = sorted(file.stem for file in shipped("protocols").glob("*.yaml"))
+    known = shipped_names("protocols")
     if str(source) in known:
         return shipped("protocols") / f"{source}.yaml"
     rule = f"is neither a file nor a shipped protocol ({', '.join(known)})"

@@ -135,7 +135,8 @@ class Outcome:
 
     `value` is None when the outcome is missing; `rule` says which rule fired with its numbers, or why it is missing. A
     responder endpoint has value 0 or 1. Survival endpoints fill `event` and `time_days`. `baseline` is the covariate
-    for ANCOVA. `source` tells whether measured readings or planted truths went in.
+    for ANCOVA. `unchanged` is what `value` would be had nothing changed since baseline (0 for a change), for
+    baseline-observation-carried-forward. `source` tells whether measured readings or planted truths went in.
     """
 
     patient: str
@@ -148,6 +149,7 @@ class Outcome:
     event: bool | None = None
     time_days: float | None = None
     baseline: float | None = None
+    unchanged: float | None = None
     rule: str = ""
     source: Source = "measured"
 

@@ -26,8 +26,7 @@ def cohort_schema() -> dict[str, Any]:
     from vct.cohort import Population
 
     schema = Population.model_json_schema()
-    inheriting = _inheriting(schema)
-    return {"$schema": DIALECT, **schema, **inheriting}
+    return {"$schema": DIALECT, "$defs": schema["$defs"], **_inheriting(schema)}
 
 
 def _inheriting(population: dict[str, Any]) -> dict[str, Any]:

@@ -10,3 +10,8 @@ def shipped(folder: str) -> Path:
     package = Path(__file__).resolve().parent
     inside = package / "shipped" / folder
     return inside if inside.is_dir() else package.parent / folder
+
+
+def shipped_names(folder: str) -> tuple[str, ...]:
+    """Names of the files in a shipped folder, in order."""
+    return tuple(sorted(file.stem for file in shipped(folder).glob("*.yaml")))

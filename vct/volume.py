@@ -114,11 +114,12 @@ def load(path: Path, unit: Unit) -> Volume:
     Raises InputError when the file is missing or damaged, or when its axes are oblique to the patient's.
     """
     import nibabel as nib
+    from nibabel.filebasedimages import ImageFileError
 
     try:
         image: Any = nib.as_closest_canonical(nib.load(path))
         data = np.asarray(image.dataobj)
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
+    except (OSError, EOFError, ValueError, ImageFileError) as error:
         raise InputError(f"{path}: not a readable NIfTI file ({error})") from error
     if data.ndim != 3:
         raise InputError(f"{path}: must hold one 3-D image (got shape {data.shape})")
@@ -132,6 +133,25 @@ def load(path: Path, unit: Unit) -> Volume:
         origin_mm=(float(image.affine[0, 3]), float(image.affine[1, 3]), float(image.affine[2, 3])),
     )
     return Volume(data=data.astype(np.uint8 if unit == "label" else np.float32), grid=grid, unit=unit)
+
+
+def cubic_sampled(data: NDArray[Any], scale: Triple, offset: Triple, shape: tuple[int, int, int]) -> NDArray[Any]:
+    """Cubic spline through floats (X, Y, Z), read at index `offset + scale * i` along each axis; keeps the precision.
+
+    Splines add next to no blur, where trilinear interpolation adds up to h^2 / 6 of variance. Beyond the outermost
+    voxel centres the nearest one counts. One axis after another: a fraction of the time of `scipy.ndimage`.
+    """
+    from scipy import ndimage
+
+    margin = 8
+    out = ndimage.spline_filter(np.pad(data, margin, mode="edge"), order=3, output=data.dtype, mode="mirror")
+    for axis, (step, start, count) in enumerate(zip(scale, offset, shape, strict=True)):
+        at = np.clip(start + step * np.arange(count), 0, data.shape[axis] - 1) + margin
+        first = np.floor(at).astype(np.intp)
+        f = np.expand_dims((at - first).astype(data.dtype), tuple(other for other in range(3) if other != axis))
+        weights = ((1 - f) ** 3, 3 * f**3 - 6 * f**2 + 4, -3 * f**3 + 3 * f**2 + 3 * f + 1, f**3)
+        out = sum(w / 6 * out.take(first + tap, axis=axis) for tap, w in enumerate(weights, start=-1))
+    return np.asarray(out)
 
 
 def _box_blur(data: NDArray[Any], spacing_mm: Triple, target_mm: Triple) -> NDArray[Any]:

@@ -189,7 +189,7 @@ def _at(place: Place, loc: Loc, rule: str, value: object) -> Problem:
 
 def _problem_of(model: type[BaseModel], tree: Tree, item: ErrorDetails) -> Problem:
     """One pydantic error, in our words: its place in the file, the rule, the value, the nearest valid name."""
-    loc, fields = _walk(model, tree.data, item["loc"])
+    loc, fields = _walk(model, tree.data, item["loc"], item["type"] == "missing")
     kind, ctx, value = item["type"], item.get("ctx", {}), item.get("input")
     near = None
     rule = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
@@ -216,13 +216,15 @@ def _problem_of(model: type[BaseModel], tree: Tree, item: ErrorDetails) -> Probl
         rule = f"must be one of {', '.join(expected)}"
         if kind == "union_tag_invalid":
             loc = (*loc, "kind")
+    if kind == "value_error" and isinstance(value, (dict, list)):
+        value = None
     if kind == "union_tag_not_found":
         return tree.problem(loc, "needs a 'kind'")
     rule = rule[0].lower() + rule[1:] if rule else kind
     return tree.problem(loc, rule.replace("should be", "must be"), value, near)
 
 
-def _walk(model: type[BaseModel], data: Any, loc: Loc) -> tuple[Loc, tuple[str, ...]]:
+def _walk(model: type[BaseModel], data: Any, loc: Loc, missing: bool) -> tuple[Loc, tuple[str, ...]]:
     """Drop the union tags from a pydantic location; also the field names of the innermost model on the way."""
     place: list[str | int] = []
     fields: tuple[str, ...] = tuple(model.model_fields)
@@ -233,7 +235,7 @@ def _walk(model: type[BaseModel], data: Any, loc: Loc) -> tuple[Loc, tuple[str, 
                 annotation = _member(annotation, item)
                 fields = _fields(annotation) or fields
                 continue
-            if item not in data and index < len(loc) - 1:
+            if item not in data and not (missing and index == len(loc) - 1):
                 continue
             place.append(item)
             inner = _submodel(annotation, item)
@@ -276,4 +278,4 @@ def _fields(annotation: Any) -> tuple[str, ...]:
 
 
 def _unique(problems: Iterator[Problem]) -> list[Problem]:
-    return list(dict.fromkeys(problems))
+    return list({str(problem): problem for problem in problems}.values())

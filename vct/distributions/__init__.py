@@ -8,7 +8,7 @@ from vct.distributions.base import Distribution, uniforms
 from vct.distributions.counts import NegativeBinomial, Poisson
 from vct.distributions.empirical import Discrete, Quantiles, Table
 from vct.distributions.parametric import Beta, Constant, LogNormal, Normal, Uniform
-from vct.distributions.truncated import PLAIN, Truncated
+from vct.distributions.truncated import PLAIN, Truncated, within
 from vct.part import one_of
 
 DISTRIBUTIONS = (*PLAIN, Truncated)
@@ -34,4 +34,5 @@ __all__ = [
     "Truncated",
     "Uniform",
     "uniforms",
+    "within",
 ]

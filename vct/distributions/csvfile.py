@@ -49,22 +49,31 @@ def read_columns(folder: Path, name: str, columns: Sequence[str], max_rows: int)
     return [tuple(column) for column in zip(*found, strict=True)]
 
 
-def _text(folder: Path, name: str) -> str:
+def beside(folder: Path, name: str) -> Path:
+    """The file `name` in `folder` or below. Raises ValueError when the name leads out (absolute, "..", a link)."""
     if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts or "\\" in name or ":" in name:
         raise ValueError(f"the file must lie in the YAML file's folder, named without '..' (got {name!r})")
     try:
         path = (folder / name).resolve(strict=True)
         if not path.is_relative_to(folder.resolve(strict=True)):
             raise ValueError(f"the file {name!r} is a link out of the YAML file's folder")
-        if not path.is_file():
-            raise ValueError(f"{name!r} is not a file")
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if not path.is_file():
+        raise ValueError(f"{name!r} is not a file")
+    return path
+
+
+def _text(folder: Path, name: str) -> str:
+    path = beside(folder, name)
+    try:
         if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"{name} must be at most {MAX_BYTES} bytes (got {path.stat().st_size})")
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{name} must be UTF-8 text ({error.reason} at byte {error.start})") from None
-    except (OSError, RuntimeError) as error:
-        raise ValueError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except OSError as error:
+        raise ValueError(f"{name} cannot be read: {error.strerror or error}") from None
 
 
 def _number(text: object) -> float:

@@ -76,3 +76,12 @@ class Truncated(Distribution):
         """Share of the window's probability under `x`."""
         start, end = self._window
         return np.clip((self.of.below(x) - start) / (end - start), 0.0, 1.0)
+
+
+def within(distribution: Distribution, low: float, high: float) -> Truncated:
+    """`distribution`, cut to the window, or cut further to it. Raises ValueError when nothing is left."""
+    if isinstance(distribution, Truncated):
+        low = low if distribution.low is None else max(low, distribution.low)
+        high = high if distribution.high is None else min(high, distribution.high)
+        distribution = distribution.of
+    return Truncated(of=distribution, low=low, high=high)

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vct.acquisition.blur import blurred
+from vct.readout.intensity import SulPeak, SuvMax, SuvPeak
+from vct.readout.lesions import lesion_peak, lesion_region, lesions_in_view, true_peak
+from vct.readout.suv import PEAK_RADIUS_MM
+from vct.records import Lesion, Scan
+from vct.shapes import blurred_sphere_center
+from vct.structures import STRUCTURES
+from vct.volume import Volume
+
+Make = Callable[..., Scan]
+MakeLesion = Callable[..., Lesion]
+
+
+def seen(scan: Scan, fwhm_mm: float) -> Scan:
+    """The scan at a resolution, without noise."""
+    pet, fwhm_mm = blurred(scan.pet, scan.fwhm_mm, fwhm_mm)
+    return replace(scan, pet=pet, fwhm_mm=fwhm_mm)
+
+
+@pytest.mark.parametrize(
+    "readout", [SuvMax(), SuvPeak(), SuvPeak(placement="at_max"), SulPeak(), SulPeak(lean_mass="james")]
+)
+@pytest.mark.parametrize("spacing_mm", [2.0, 4.0])
+def test_a_resolved_lesion_reads_as_planted(
+    make_scan: Make, make_lesion: MakeLesion, readout: SuvMax, spacing_mm: float
+) -> None:
+    reading = readout.measure(seen(make_scan([make_lesion(36.0)], spacing_mm=spacing_mm), 5.7))
+    assert reading.value == pytest.approx(reading.truth, rel=0.01)
+
+
+@pytest.mark.parametrize("diameter_mm", [10.0, 13.0, 17.0, 22.0])
+def test_suv_max_recovers_as_the_analytic_blur_says(
+    make_scan: Make, make_lesion: MakeLesion, diameter_mm: float
+) -> None:
+    scan = seen(make_scan([make_lesion(diameter_mm, 10.0, (-51.0, -1.0, 1.0))], spacing_mm=2.0), 6.0)
+    reading = SuvMax().measure(scan)
+    assert reading.truth == 10.0
+    assert reading.value == pytest.approx(1.0 + 9.0 * blurred_sphere_center(diameter_mm / 2, 6.0), rel=0.02)
+
+
+@pytest.mark.parametrize(("diameter_mm", "within"), [(13.0, 0.05), (20.0, 0.025), (30.0, 0.002)])
+def test_suv_peak_means_the_same_at_2_and_4_mm(
+    make_scan: Make, make_lesion: MakeLesion, diameter_mm: float, within: float
+) -> None:
+    fine, coarse = (
+        SuvPeak().measure(seen(make_scan([make_lesion(diameter_mm)], spacing_mm=spacing), 6.0)).value
+        for spacing in (2.0, 4.0)
+    )
+    assert coarse == pytest.approx(fine, rel=within)
+
+
+def test_a_lesion_smaller_than_the_sphere_is_averaged_with_its_surroundings(
+    make_scan: Make, make_lesion: MakeLesion
+) -> None:
+    share = (4.0 / PEAK_RADIUS_MM) ** 3
+    lesion = make_lesion(8.0, 10.0)
+    scan = make_scan([lesion])
+    assert true_peak(scan, lesion) == pytest.approx(10.0 * share + (1.0 - share), rel=0.005)
+    sharp = make_scan([make_lesion(8.0, 10.0, (-51.0, -1.0, 1.0))], spacing_mm=2.0)
+    assert lesion_peak(sharp, sharp.snapshot.lesions[0]) == pytest.approx(10.0 * share + (1.0 - share), rel=0.03)
+
+
+def test_truth_of_a_small_lesion_needs_its_surroundings(make_scan: Make, make_lesion: MakeLesion) -> None:
+    assert SuvPeak().measure(make_scan([make_lesion(8.0)], background_suv={})).truth is None
+    assert SuvPeak().measure(make_scan([make_lesion(20.0)], background_suv={})).truth == 10.0
+
+
+def test_an_ellipsoid_fills_the_sphere_by_its_shape(make_scan: Make, make_lesion: MakeLesion) -> None:
+    flat = make_lesion(20.0, 10.0, axis_ratios=(2.0, 2.0, 0.25))
+    scan = make_scan([flat])
+    cap = 2.5 / PEAK_RADIUS_MM
+    slab = 1.5 * cap - 0.5 * cap**3
+    assert true_peak(scan, flat) == pytest.approx(10.0 * slab + (1.0 - slab), rel=0.02)
+
+
+def test_hottest_sum_and_one_by_name(make_scan: Make, make_lesion: MakeLesion) -> None:
+    lesions = [make_lesion(28.0, 6.0, (-60.0, 40.0, 0.0)), make_lesion(28.0, 9.0, (-60.0, -40.0, 0.0), id="L2")]
+    scan = make_scan(lesions)
+    read = {of: SuvPeak(of=of).measure(scan) for of in ("hottest", "sum", "L1", "L2", "L3")}
+    assert read["hottest"].value == read["L2"].value == pytest.approx(9.0, rel=0.01)
+    assert read["L1"].value == pytest.approx(6.0, rel=0.01)
+    assert read["sum"].value == pytest.approx(15.0, rel=0.01)
+    assert (read["sum"].truth, read["hottest"].truth, read["L1"].truth) == (15.0, 9.0, 6.0)
+    assert read["L3"].value is read["L3"].truth is None
+    assert {reading.readout for reading in read.values()} == {
+        "suv_peak",
+        *(f"suv_peak_{n}" for n in ("sum", "L1", "L2", "L3")),
+    }
+
+
+def test_without_lesions_there_is_nothing_to_read(make_scan: Make) -> None:
+    for readout in (SuvMax(), SuvPeak(), SulPeak()):
+        reading = readout.measure(make_scan())
+        assert reading.value is reading.truth is None
+
+
+def test_a_faded_lesion_is_still_read_at_its_place(make_scan: Make, make_lesion: MakeLesion) -> None:
+    reading = SuvPeak().measure(seen(make_scan([make_lesion(30.0, 1.2)]), 5.7))
+    assert reading.value == pytest.approx(1.2, rel=0.01)
+    assert reading.truth == 1.2
+
+
+def test_lesions_out_of_view_or_unplaced_are_not_read(make_scan: Make, make_lesion: MakeLesion) -> None:
+    lesions = [
+        make_lesion(30.0, 8.0),
+        make_lesion(30.0, 20.0, (-50.0, 0.0, 200.0), id="L2"),
+        make_lesion(center_mm=None, id="L3"),
+    ]
+    scan = make_scan(lesions)
+    assert [lesion.id for lesion in lesions_in_view(scan)] == ["L1"]
+    assert SuvMax().measure(scan).truth == 8.0
+    with pytest.raises(ValueError, match="L3 has not been placed"):
+        lesion_region(scan, lesions[2], 0.0)
+
+
+@pytest.mark.parametrize("spacing_mm", [4.0, 8.0])
+def test_a_lesion_at_the_edge_or_smaller_than_a_voxel_is_read(
+    make_scan: Make, make_lesion: MakeLesion, spacing_mm: float
+) -> None:
+    lesions = [make_lesion(3.0, 9.0, (-53.9, 3.9, 0.1)), make_lesion(20.0, 9.0, (-103.0, 87.0, 79.0), id="L2")]
+    scan = make_scan(lesions, spacing_mm=spacing_mm)
+    for readout in (SuvMax(of="L1"), SuvMax(of="L2"), SuvPeak(of="L1"), SuvPeak(of="L2")):
+        value = readout.measure(scan).value
+        assert value is not None
+        assert 1.0 <= value <= 9.0
+
+
+def test_a_hot_neighbour_is_not_taken_for_the_lesion(make_scan: Make, make_lesion: MakeLesion) -> None:
+    lesion = make_lesion(20.0, 3.0, (-50.0, 0.0, 0.0))
+    scan = seen(make_scan([lesion]), 8.0)
+    assert scan.labels is not None
+    labels, pet = scan.labels.data.copy(), scan.pet.data.copy()
+    x, _, _ = scan.pet.grid.axes_mm()
+    bladder = np.broadcast_to(x < -61.0, labels.shape)
+    labels[bladder] = STRUCTURES["urinary_bladder"]
+    pet[bladder] = 40.0
+    hot = replace(
+        scan,
+        labels=Volume(data=labels, grid=scan.labels.grid, unit="label"),
+        pet=Volume(data=pet, grid=scan.pet.grid, unit="SUVbw"),
+    )
+    assert SuvMax().measure(hot).value == SuvMax().measure(scan).value
+    inside = replace(
+        hot,
+        labels=Volume(data=np.full_like(labels, STRUCTURES["urinary_bladder"]), grid=scan.labels.grid, unit="label"),
+    )
+    assert SuvMax().measure(inside).value == 40.0
+
+
+def test_sul_and_suv_differ_by_lean_mass(make_scan: Make, make_lesion: MakeLesion) -> None:
+    scan = make_scan([make_lesion()])
+    suv, sul = SuvPeak().measure(scan), SulPeak(lean_mass="james").measure(scan)
+    assert sul.value == pytest.approx(suv.value * 48.263 / 70.0, rel=1e-4)
+    assert sul.truth == pytest.approx(10.0 * 48.263 / 70.0, rel=1e-4)
+    assert sul.readout == "sul_peak_james"
+    assert SulPeak(placement="at_max").label == "sul_peak_janmahasatian_at_max"
+
+
+def test_suv_max_never_lies_below_suv_peak(make_scan: Make, make_lesion: MakeLesion) -> None:
+    scan = seen(make_scan([make_lesion(16.0), make_lesion(40.0, 7.0, (-50.0, 50.0, 20.0), id="L2")]), 5.0)
+    for of in ("L1", "L2"):
+        peak, highest = SuvPeak(of=of).measure(scan).value, SuvMax(of=of).measure(scan).value
+        assert peak is not None
+        assert highest is not None
+        assert peak <= highest + 1e-6
+    assert math.isfinite(SuvPeak(of="sum").measure(scan).value or math.nan)

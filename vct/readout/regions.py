@@ -1,0 +1,124 @@
+"""Regions of the PET that readouts look at: organs by their label, and PERCIST's liver and aorta."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vct.records import Lesion, Scan
+from vct.shapes import Box, ellipsoid_box
+from vct.structures import labels_of
+from vct.volume import Grid, Triple
+
+LIVER_RADIUS_MM = 15.0
+AORTA_RADIUS_MM = 5.0
+AORTA_HALF_LENGTH_MM = 10.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """A set of voxels: `mask` within `box` of a volume."""
+
+    box: Box
+    mask: NDArray[np.bool_]
+
+    def values(self, data: NDArray[Any]) -> NDArray[np.float64]:
+        """Values (N,) of a volume's `data` (X, Y, Z) in the region, in double precision."""
+        return np.asarray(data[self.box][self.mask], dtype=np.float64)
+
+
+def semi_axes_mm(lesion: Lesion) -> Triple:
+    """Semi-axes x, y, z of the planted ellipsoid."""
+    x, y, z = (lesion.diameter_mm / 2.0 * ratio for ratio in lesion.axis_ratios)
+    return x, y, z
+
+
+def ellipsoid_mask(grid: Grid, center_mm: Triple, semi_axes: Triple, box: Box) -> NDArray[np.bool_]:
+    """Which voxel centres of `box` lie in the ellipsoid."""
+    terms = [
+        ((axis.ravel()[piece] - c) / a) ** 2
+        for axis, piece, c, a in zip(grid.axes_mm(), box, center_mm, semi_axes, strict=True)
+    ]
+    return np.asarray(terms[0][:, None, None] + terms[1][None, :, None] + terms[2][None, None, :] <= 1.0)
+
+
+def organ_region(scan: Scan, organ: str, erode_mm: float) -> Region | None:
+    """Voxels of a structure or group that lie at least `erode_mm` inside it and not near a planted lesion.
+
+    None when the scan has no labels, or nothing is left.
+    """
+    found = _labelled(scan, organ)
+    if found is None:
+        return None
+    box, inside = found
+    keep = inside & (_depth_mm(inside, scan.pet.grid) >= erode_mm) & ~_near_lesions(scan, box)
+    return Region(box, keep) if keep.any() else None
+
+
+def percist_region(scan: Scan, organ: Literal["liver", "aorta"]) -> Region | None:
+    """PERCIST's background (Wahl 2009, doi 10.2967/jnumed.108.057307): a sphere of 3 cm diameter in the right lobe of
+    the liver, or a cylinder of 1 cm diameter and 2 cm length along the descending thoracic aorta.
+
+    Placed where the organ is deepest: to the right of the liver's centroid; behind and above the aorta's. Lesions are
+    avoided. None when the scan has no such labels.
+    """
+    found = _labelled(scan, organ)
+    if found is None:
+        return None
+    box, inside = found
+    inside = inside & ~_near_lesions(scan, box)
+    if not inside.any():
+        return None
+    x, y, z = (axis[piece] for axis, piece in zip((a.ravel() for a in scan.pet.grid.axes_mm()), box, strict=True))
+    mean = [float(axis[index].mean()) for axis, index in zip((x, y, z), np.nonzero(inside), strict=True)]
+    x, y, z = x[:, None, None], y[None, :, None], z[None, None, :]
+    wanted = inside & (x >= mean[0]) if organ == "liver" else inside & (y <= mean[1]) & (z >= mean[2])
+    depth = np.where(wanted if wanted.any() else inside, _depth_mm(inside, scan.pet.grid), -1.0)
+    i, j, k = np.unravel_index(int(depth.argmax()), depth.shape)
+    dx, dy, dz = x - x[i], y - y[:, j], z - z[:, :, k]
+    if organ == "liver":
+        shape = dx**2 + dy**2 + dz**2 <= LIVER_RADIUS_MM**2
+    else:
+        shape = (dx**2 + dy**2 <= AORTA_RADIUS_MM**2) & (np.abs(dz) <= AORTA_HALF_LENGTH_MM)
+    return Region(box, inside & shape)
+
+
+def _labelled(scan: Scan, organ: str) -> tuple[Box, NDArray[np.bool_]] | None:
+    """The tight box about an organ and its voxels in there."""
+    if scan.labels is None:
+        return None
+    wanted = np.zeros(256, dtype=np.bool_)
+    wanted[list(labels_of(organ))] = True
+    mask = wanted[scan.labels.data]
+    box = []
+    for axes in ((1, 2), (0, 2), (0, 1)):
+        found = np.flatnonzero(mask.any(axis=axes))
+        if not found.size:
+            return None
+        box.append(slice(int(found[0]), int(found[-1]) + 1))
+    tight = (box[0], box[1], box[2])
+    return tight, mask[tight]
+
+
+def _depth_mm(inside: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
+    """Distance of voxel centres from the organ's surface, taken as half a voxel before the nearest centre outside."""
+    from scipy import ndimage
+
+    distance = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=grid.spacing_mm)
+    return np.asarray(distance[1:-1, 1:-1, 1:-1] - min(grid.spacing_mm) / 2.0)
+
+
+def _near_lesions(scan: Scan, box: Box) -> NDArray[np.bool_]:
+    """Voxels of `box` in or within 1.5 FWHM of a planted lesion, where its activity has spilled."""
+    grid, margin = scan.pet.grid, 1.5 * scan.fwhm_mm
+    near = np.zeros([piece.stop - piece.start for piece in box], dtype=np.bool_)
+    for lesion in scan.snapshot.lesions:
+        if lesion.center_mm is not None:
+            x, y, z = (axis + margin for axis in semi_axes_mm(lesion))
+            reach = ellipsoid_box(grid, lesion.center_mm, (x, y, z))
+            if all(a.start < b.stop and b.start < a.stop for a, b in zip(reach, box, strict=True)):
+                near |= ellipsoid_mask(grid, lesion.center_mm, (x, y, z), box)
+    return near

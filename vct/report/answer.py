@@ -1,0 +1,130 @@
+"""The paragraph that a report opens with: what was compared, what came out, what the planted truth says."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from vct.records import Comparison, TrialResult
+from vct.report.numbers import estimate, interval, number, p_value, unit_of
+from vct.report.tables import arms_of
+from vct.report.wording import method_name
+
+Pair = tuple[Comparison, Comparison | None]
+
+MOST_QUANTITIES = 4
+
+
+def paired(comparisons: Iterable[Comparison]) -> list[Pair]:
+    """Every measured comparison with the same statement about the planted truth, where there is one."""
+    truths: dict[tuple[object, ...], list[Comparison]] = defaultdict(list)
+    measured = []
+    for item in comparisons:
+        if item.source == "truth":
+            truths[_key(item)].append(item)
+        else:
+            measured.append(item)
+    return [(item, truths[_key(item)].pop(0) if truths[_key(item)] else None) for item in measured]
+
+
+def primary(comparisons: Sequence[Comparison]) -> list[Pair]:
+    """What the first analysis that sets arms against each other says of everybody, a pair for each later arm.
+
+    Where no analysis does, what the first one says of each arm.
+    """
+    pairs = [pair for pair in paired(comparisons) if pair[0].subgroup == "all"]
+    candidates = [pair for pair in pairs if pair[0].reference] or pairs
+    return [pair for pair in candidates if analysis(pair[0]) == analysis(candidates[0][0])]
+
+
+def sentences(result: TrialResult) -> list[str]:
+    """The answer in plain sentences; the same stand on the page and in the summary."""
+    arms = arms_of(result)
+    count = len({patient.id for patient in result.enrolment.patients})
+    twins = count < len(result.enrolment.patients)
+    visits = [str(visit["name"]) for visit in result.protocol.get("visits", ())]
+    opening = f"{count} virtual patients were simulated"
+    if len(arms) > 1:
+        opening += f" on {len(arms)} arms ({', '.join(arms)}){', each patient on every arm' if twins else ''}"
+    if visits:
+        opening += f" with {'scans at' if len(visits) > 1 else 'a scan at'} {_listed(visits)}"
+    found = [opening + "."]
+    pairs = primary(result.comparisons)
+    for arm in dict.fromkeys(item.arm for item, _ in pairs):
+        own = [pair for pair in pairs if pair[0].arm == arm][:MOST_QUANTITIES]
+        items = [item for item, _ in own]
+        found += [_statement(items), _verdict(items), _of_truth([truth for _, truth in own])]
+    if not pairs:
+        found.append("The protocol names no analysis, so nothing is compared.")
+    found.append(
+        "This is one simulated trial: another seed gives other numbers, and none is evidence about a real treatment."
+    )
+    return [sentence for sentence in found if sentence]
+
+
+def is_ratio(comparison: Comparison) -> bool:
+    """Whether 1, and not 0, means no difference."""
+    return "ratio" in comparison.quantity.lower()
+
+
+def about(comparison: Comparison) -> str:
+    """Who is compared with whom."""
+    return f"{comparison.arm} against {comparison.reference}" if comparison.reference else comparison.arm
+
+
+def analysis(comparison: Comparison) -> tuple[object, ...]:
+    """Which analysis of whom a comparison comes from, whatever it says of which arm, subgroup or source."""
+    return comparison.endpoint, comparison.method, comparison.visit, comparison.analysis_set
+
+
+def _statement(items: Sequence[Comparison]) -> str:
+    first = items[0]
+    where = f"{first.endpoint} at {first.visit}" if first.visit else first.endpoint
+    count = f"n = {first.n}" + (f" and {first.n_reference}" if first.reference else "") + f", {first.n_missing} missing"
+    return (
+        f"Primary analysis ({method_name(first.method)}, {first.analysis_set}) of {where}, {about(first)}: "
+        f"{'; '.join(map(_finding, items))}; {count}."
+    )
+
+
+def _finding(item: Comparison) -> str:
+    facts = []
+    if item.ci_low is not None or item.ci_high is not None:
+        decimals = len(number(item.estimate or 0.0).partition(".")[2])
+        facts.append(f"{100 * item.confidence:g} % CI {interval(item.ci_low, item.ci_high, decimals)}")
+    if item.p_value is not None:
+        shown = p_value(item.p_value)
+        facts.append(f"p {shown}" if shown.startswith("<") else f"p = {shown}")
+    text = f"{item.quantity} {number(item.estimate)}{unit_of(item.unit, item.quantity)}"
+    if item.estimate is None:
+        text = f"no {item.quantity}" + (f", {item.note}" if item.note else "")
+    return f"{text} ({', '.join(facts)})" if facts else text
+
+
+def _verdict(items: Sequence[Comparison]) -> str:
+    item = items[0]
+    if not item.reference or item.estimate is None or item.ci_low is None or item.ci_high is None:
+        return ""
+    null = 1.0 if is_ratio(item) else 0.0
+    if item.ci_low <= null <= item.ci_high:
+        return f"The interval includes {null:g}: this trial shows neither a difference nor that there is none."
+    return f"The interval excludes {null:g}: this trial shows a difference."
+
+
+def _of_truth(truths: Sequence[Comparison | None]) -> str:
+    known = [item for item in truths if item is not None and item.estimate is not None]
+    told = [
+        f"{item.quantity} {estimate(item.estimate, item.ci_low, item.ci_high)}{unit_of(item.unit, item.quantity)}"
+        for item in known
+    ]
+    if not told:
+        return ""
+    return f"The same analysis of the planted truth, without scanner and reader, gives {'; '.join(told)}."
+
+
+def _key(item: Comparison) -> tuple[object, ...]:
+    return *analysis(item), item.quantity, item.arm, item.reference, item.subgroup
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

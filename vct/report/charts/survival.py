@@ -1,0 +1,83 @@
+"""Kaplan-Meier curves with their pointwise limits and the numbers at risk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from vct.records import Outcome, TrialResult
+from vct.report.cells import Row, Table
+from vct.report.charts.base import Figure, arm_colour, arm_legend, base_chart, finished
+from vct.report.charts.select import survival as survival_outcomes
+from vct.report.tables import arms_of
+from vct.stats import survival_curve
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+
+STEPS_DAYS, MOST_STEPS = (1, 2, 5, 7, 14, 28, 56, 84, 182, 365, 730, 1460), 8
+COLUMNS = ("time_days", "survival", "ci_low", "ci_high", "at_risk", "events", "censored")
+
+
+def survival(result: TrialResult) -> Figure | None:
+    """Step curves by arm with a tick for each censored patient; None without times to an event."""
+    import altair as alt
+
+    outcomes = survival_outcomes(result)
+    if not outcomes:
+        return None
+    arms = arms_of(result)
+    frame = _curves(outcomes, arms)
+    base = base_chart().encode(
+        x=alt.X("time_days:Q", title="Days from randomisation", scale=alt.Scale(nice=False)), color=arm_colour(arms)
+    )
+    hints = [alt.Tooltip("arm:N"), alt.Tooltip("time_days:Q", format=".0f"), alt.Tooltip("at_risk:Q")]
+    curve = base.encode(y=_share("survival"), tooltip=[*hints, alt.Tooltip("survival:Q", format=".3f")])
+    band = base.transform_filter("isValid(datum.ci_low)").mark_area(interpolate="step-after", opacity=0.12)
+    layers = (
+        band.encode(y=_share("ci_low"), y2="ci_high:Q"),
+        curve.mark_line(interpolate="step-after", strokeWidth=2),
+        curve.transform_filter("datum.censored > 0").mark_tick(orient="vertical", thickness=1.5, size=10, opacity=1),
+    )
+    sizes = {arm: [bool(item.event) for item in outcomes if item.arm == arm] for arm in arms}
+    told = "; ".join(f"{arm}: {sum(events)} events in {len(events)} patients" for arm, events in sizes.items())
+    return Figure(
+        name="figure_survival",
+        title=outcomes[0].endpoint,
+        caption=f"Kaplan-Meier estimate with pointwise 95 % limits; ticks are censored patients. {told}.",
+        alt=f"Kaplan-Meier curves of {outcomes[0].endpoint}. {told}.",
+        spec=finished(frame, *layers),
+        frame=frame,
+        legends=arm_legend(arms),
+        table=_at_risk(outcomes, arms),
+    )
+
+
+def _share(column: str) -> alt.Y:
+    import altair as alt
+
+    axis, scale = alt.Axis(format="%", tickCount=5), alt.Scale(domain=[0, 1])
+    return alt.Y(f"{column}:Q", title="Without an event", axis=axis, scale=scale)
+
+
+def _curves(outcomes: Sequence[Outcome], arms: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    parts = []
+    for arm in arms:
+        curve = survival_curve([item for item in outcomes if item.arm == arm])
+        parts.append(pd.DataFrame({"arm": arm, **{name: getattr(curve, name) for name in COLUMNS}}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _at_risk(outcomes: Sequence[Outcome], arms: Sequence[str]) -> Table:
+    last = max(item.time_days or 0.0 for item in outcomes)
+    step = next((days for days in STEPS_DAYS if last / days <= MOST_STEPS), STEPS_DAYS[-1])
+    times = [step * index for index in range(int(last // step) + 1)]
+    rows = []
+    for arm in arms:
+        own = [item.time_days or 0.0 for item in outcomes if item.arm == arm]
+        rows.append(Row((arm, *(str(sum(day >= time for day in own)) for time in times))))
+    head = ("Day", *(str(time) for time in times))
+    return Table(caption="Patients at risk", csv="figure_survival", head=head, rows=tuple(rows))

@@ -1,0 +1,83 @@
+"""Every statement that a protocol asks for: each analysis on its sets, for measurement and truth, and by subgroup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from vct.records import Comparison, Enrolment, Outcome, Patient, Source
+from vct.stats.base import Analysis, AnalysisSet
+from vct.stats.missing import fill_missing
+from vct.stats.result import joined
+
+SOURCES: tuple[Source, ...] = ("measured", "truth")
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The patients and the source of one run of an analysis, and how its rows are labelled."""
+
+    source: Source
+    analysis_set: AnalysisSet
+    subgroup: str
+    patients: tuple[Patient, ...]
+
+
+def compare_all(
+    analyses: Sequence[Analysis], outcomes: Sequence[Outcome], enrolment: Enrolment, arms: Sequence[str]
+) -> tuple[Comparison, ...]:
+    """Run every analysis.
+
+    Each runs on its analysis sets (ITT: all enrolled; PP: `Enrolment.per_protocol`), on what was measured and, where an
+    outcome of the planted truth exists, on that; and by subgroup on what was measured in the ITT set. Missing values
+    are filled by the analysis' own rule, before subgroups are formed.
+    """
+    found: list[Comparison] = []
+    for analysis in analyses:
+        by_source = {source: _own(analysis, outcomes, source) for source in SOURCES}
+        filled = {source: fill_missing(own, analysis.missing) for source, own in by_source.items()}
+        known = {source for source, own in by_source.items() if any(item.value is not None for item in own)}
+        for part in _slices(analysis, enrolment):
+            if part.source in known or part.source == "measured":
+                found += _compared(analysis, by_source[part.source], filled[part.source], part, arms)
+    return tuple(found)
+
+
+def _own(analysis: Analysis, outcomes: Sequence[Outcome], source: Source) -> list[Outcome]:
+    return [item for item in outcomes if item.endpoint == analysis.endpoint and item.source == source]
+
+
+def _slices(analysis: Analysis, enrolment: Enrolment) -> Iterator[Slice]:
+    kept = enrolment.per_protocol
+    for name in analysis.analysis_sets:
+        patients = tuple(item for item in enrolment.patients if name == "ITT" or (item.id, item.arm) in kept)
+        yield from (Slice(source, name, "all", patients) for source in SOURCES)
+    for subgroup in analysis.subgroups:
+        levels = sorted({str(getattr(patient, subgroup)) for patient in enrolment.patients})
+        for level in levels:
+            members = tuple(patient for patient in enrolment.patients if getattr(patient, subgroup) == level)
+            yield Slice("measured", "ITT", f"{subgroup}={level}", members)
+
+
+def _compared(
+    analysis: Analysis, before: Sequence[Outcome], filled: Sequence[Outcome], part: Slice, arms: Sequence[str]
+) -> Iterator[Comparison]:
+    members = {(patient.id, patient.arm) for patient in part.patients}
+    own = [item for item in filled if (item.patient, item.arm) in members]
+    for item in analysis.compare(own, part.patients, arms):
+        count = sum(
+            old.value is None
+            and new.value is not None
+            and new.visit == item.visit
+            and new.arm in (item.arm, item.reference)
+            for old, new in zip(before, filled, strict=True)
+            if (new.patient, new.arm) in members
+        )
+        note = f"{count} missing filled in by {analysis.missing}" if count else ""
+        yield replace(
+            item,
+            source=part.source,
+            analysis_set=part.analysis_set,
+            subgroup=part.subgroup,
+            note=joined(item.note, note),
+        )
