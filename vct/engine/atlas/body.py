@@ -17,7 +17,7 @@ from vct.engine.atlas.case import Case, Organ
 from vct.engine.atlas.composition import Composition, composition
 from vct.engine.atlas.fit import Fit, fit, inflated
 from vct.engine.atlas.frame import SHOULDER_MM, TUBES, Frame
-from vct.engine.atlas.gut import Gut, grow_gut
+from vct.engine.atlas.gut import Gut, grow_gut, zero_pair
 from vct.engine.atlas.lattice import Field, Lattice
 from vct.engine.atlas.organs import OrganMaps, soften
 from vct.engine.atlas.skin import grow, relative_thickness
@@ -28,8 +28,10 @@ COARSE_MM = 8.0
 SOLVER_MM = 12.0
 GUT_MM = 4.0
 TOP_SHARE = 0.820
-BREAST_Z_MM = 1240.0
+BREAST_Z_MM = 1218.0
 LINING_DEPTH = 0.93
+VESSEL_SIGMA_MM = 10.0
+VESSEL_STEP_MM = 5.0
 Points = tuple[Field, Field, Field]
 
 
@@ -53,6 +55,8 @@ class Body:
     gut: Gut
     strands: Field
     strand_lattice: Lattice
+    vessels_mm: tuple[Field, Field]
+    vessel_lattice: Lattice
     lining_depth: float
     fat_levels: tuple[float, float]
     gland_level: float
@@ -98,6 +102,7 @@ def make_body(patient: Patient, case: Case, frame: Frame, rng: Generator) -> Bod
     breasts = _breasts(fitted, patient, target, rng)
     strand_lattice = _lattice(fitted, fov, 6.0)
     strands = strand_lattice.noise(rng, 7.0)
+    vessel_lattice = _organ_lattice(fitted, case)
     skin, center_y, centers = _skin(fitted, lattice, to_frame, to_arms, to_case, depth, case, target, patient, fov, breasts)
     gut = _gut(fitted, case, lattice, fov, target, gut_rng, (to_frame, to_tubes, to_case), depth, patient)
     return Body(
@@ -117,6 +122,8 @@ def make_body(patient: Patient, case: Case, frame: Frame, rng: Generator) -> Bod
         gut=gut,
         strands=strands,
         strand_lattice=strand_lattice,
+        vessels_mm=zero_pair(vessel_lattice, rng, VESSEL_SIGMA_MM),
+        vessel_lattice=vessel_lattice,
         lining_depth=lining,
         fat_levels=(target.chest_fat_level, target.belly_fat_level),
         gland_level=float(np.clip(-0.6 + 0.035 * (patient.age_years - 25.0), -0.6, 1.4)),
@@ -152,6 +159,12 @@ def _float32(points: tuple[Any, ...]) -> Points:
 def _lattice(fitted: Fit, fov: tuple[float, float], spacing_mm: float) -> Lattice:
     middle = float(np.mean(fitted.cage.axis_y))
     return Lattice.over((-300.0, middle - 250.0, fov[0] - 16.0), (300.0, middle + 300.0, fov[1] + 16.0), spacing_mm)
+
+
+def _organ_lattice(fitted: Fit, case: Case) -> Lattice:
+    """A lattice over the lungs and the liver."""
+    points = fitted.pose.points(case, np.isin(case.labels, (Organ.LUNG, Organ.LIVER)))
+    return Lattice.over(points.min(axis=0) - 25.0, points.max(axis=0) + 25.0, VESSEL_STEP_MM)
 
 
 def _moved(lattice: Lattice, wave: tuple[Field, ...]) -> tuple[Any, Any, Any]:
@@ -333,9 +346,9 @@ def _breasts(
     z = float(np.clip(rng.normal(0, 0.25), -0.6, 0.6))
     if patient.sex == "M":
         return (0.0, 0.0, 0.0)
-    volume = 1000.0 * min(300.0 * (patient.bmi_kg_m2 / 23.0) ** 1.8 * float(np.exp(z)), 1300.0)
-    unit = (volume / (2.0 / 3.0 * np.pi * 1.25 * 0.50 * 1.15)) ** (1.0 / 3.0)
-    return (1.25 * unit, 0.50 * unit, 1.15 * unit)
+    volume = 1000.0 * min(300.0 * (patient.bmi_kg_m2 / 23.0) ** 1.8 * float(np.exp(z)), 1000.0)
+    unit = (volume / (2.0 / 3.0 * np.pi * 1.20 * 0.52 * 0.95)) ** (1.0 / 3.0)
+    return (1.20 * unit, 0.52 * unit, 0.95 * unit)
 
 
 def _set_breasts(

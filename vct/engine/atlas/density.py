@@ -68,7 +68,7 @@ HU: dict[Tissue, tuple[float, float, float]] = {
     Tissue.YELLOW_MARROW: (-60, -58, 15),
     Tissue.SOFT_TISSUE: (25, 35, 12),
     Tissue.RIGHT_MYOCARDIUM: (45, 105, 10),
-    Tissue.COUCH: (-150, -150, 1),
+    Tissue.COUCH: (-40, -40, 1),
 }
 TOGETHER = (Tissue.BLOOD_POOL, Tissue.ARTERY, Tissue.VEIN, Tissue.LUNG_VESSEL, Tissue.LIVER_VESSEL, Tissue.ATRIAL_WALL)
 

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vct.engine.atlas.body import Body, make_body
 from vct.engine.atlas.build import read_index
 from vct.engine.atlas.case import CaseRow, load_case
-from vct.engine.atlas.day import draw_day
+from vct.engine.atlas.day import Day, draw_day
 from vct.engine.atlas.demographics import log_closeness
 from vct.engine.atlas.density import draw_density
 from vct.engine.atlas.frame import Frame, prepare
 from vct.engine.atlas.paint import PET_FWHM_MM, paint_ct, paint_pet
-from vct.engine.atlas.render import Anatomy, render
+from vct.engine.atlas.render import render
 from vct.engine.atlas.template import Template
 from vct.engine.atlas.uptake import draw_uptake
 from vct.records import Patient, Scan, Snapshot
@@ -66,8 +67,9 @@ class Atlas:
         uptake = draw_uptake(patient, stream(seed, patient.id, "uptake"), day_rng)
         density = draw_density(patient, stream(seed, patient.id, "density"))
         noise = stream(seed, patient.id, snapshot.visit.name, "noise")
+        skin = _skin_depth(body, day, grid)
         painted = paint_pet(anatomy, uptake, noise, self.noise_cov)
-        ct = paint_ct(anatomy, density, noise, self.noise_hu, patient.bmi_kg_m2, _back(anatomy))
+        ct = paint_ct(anatomy, density, noise, self.noise_hu, patient.bmi_kg_m2, skin)
         return Scan(
             snapshot=replace(snapshot),
             ct=Volume(data=ct, grid=grid, unit="HU"),
@@ -109,10 +111,10 @@ class Atlas:
         )
 
 
-def _back(anatomy: Anatomy) -> float:
-    """y of the back's lowest skin in mm."""
-    rows = np.nonzero((anatomy.label > 0).any(axis=(0, 2)))[0]
-    return anatomy.grid.origin_mm[1] + anatomy.grid.spacing_mm[1] * (float(rows[0]) if rows.size else 0.0)
+def _skin_depth(body: Body, day: Day, grid: Grid) -> NDArray[np.float32]:
+    """Depth below the skin in mm at every voxel."""
+    axes = tuple(axis.ravel() + shift for axis, shift in zip(grid.axes_mm(), day.shift_mm, strict=True))
+    return body.lattice.read(body.skin_mm, axes)
 
 
 def choose_case(rows: tuple[CaseRow, ...], patient: Patient, rng: np.random.Generator) -> CaseRow:

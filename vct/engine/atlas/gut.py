@@ -123,15 +123,22 @@ def _stamp(tube: NDArray[Any], lattice: Lattice) -> tuple[Field, Field]:
     return depth, place
 
 
-def _loops(lattice: Lattice, rng: Generator) -> Field:
-    """Distance in mm (about) from the nearest zero line of a complex random field."""
-    first, second = lattice.noise(rng, LOOP_SIGMA_MM), lattice.noise(rng, LOOP_SIGMA_MM)
+def zero_lines(lattice: Lattice, rng: Generator, sigma_mm: float) -> Field:
+    """Distance in mm (about) from the nearest line where two random fields of kernel `sigma_mm` are both zero."""
+    first, second = zero_pair(lattice, rng, sigma_mm)
+    away: Field = np.hypot(first, second)
+    return away
+
+
+def zero_pair(lattice: Lattice, rng: Generator, sigma_mm: float) -> tuple[Field, Field]:
+    """Two random fields in mm: their root of summed squares is about the distance from their common zero lines."""
+    first, second = lattice.noise(rng, sigma_mm), lattice.noise(rng, sigma_mm)
     steep = np.zeros(lattice.shape, np.float32)
     for field in (first, second):
         for slope in np.gradient(field, lattice.spacing_mm):
             steep += (slope * slope).astype(np.float32)
-    away: Field = np.sqrt((first**2 + second**2) / (0.5 * steep + 1e-4)).astype(np.float32)
-    return away
+    slope_mm = np.sqrt(0.5 * steep + 1e-4)
+    return first / slope_mm, second / slope_mm
 
 
 def grow_gut(
@@ -156,7 +163,7 @@ def grow_gut(
         tube[:, 3] *= scale
         depth, place = _stamp(tube, lattice)
     free = room & (depth < -2.0)
-    away = _loops(lattice, rng) - 9.0 * preference
+    away = zero_lines(lattice, rng, LOOP_SIGMA_MM) - 9.0 * preference
     cells = int(targets_ml[1] / lattice.voxel_ml)
     values = np.sort(away[free])
     limit = float(values[min(cells, values.size - 1)]) if values.size else 0.0

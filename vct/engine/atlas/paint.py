@@ -104,15 +104,24 @@ HEART_NUMBERS = numbers_of(("heart",))
 
 
 def paint_ct(
-    anatomy: Anatomy, density: Density, rng: Generator, noise_hu: float, bmi: float, back_y_mm: float
+    anatomy: Anatomy, density: Density, rng: Generator, noise_hu: float, bmi: float, skin_mm: Field
 ) -> NDArray[np.float32]:
-    """CT in HU: tissue values, texture, the couch under the back (at `back_y_mm`), blur, noise that grows with the body."""
+    """CT in HU: tissue values, texture, the couch under the back, blur, noise that grows with the body.
+
+    `skin_mm` is the depth below the skin at every voxel: border voxels hold their share of air.
+    """
     from scipy import ndimage
 
     grid, tissue = anatomy.grid, anatomy.tissue
     ct = density.hu[tissue]
-    couch = _couch(grid, back_y_mm)
-    ct[couch[..., None] & (tissue == 0)] = density.hu[Tissue.COUCH]
+    share = np.clip(skin_mm / np.float32(grid.spacing_mm[0]) + np.float32(0.5), 0.0, 1.0)
+    edge = (share > 0) & (share < 1)
+    fat = density.hu[Tissue.SUBCUTANEOUS_FAT]
+    ct[edge] = -1000.0 + share[edge] * (fat + 1040.0)
+    rows = np.nonzero((skin_mm > 0).any(axis=(0, 2)))[0]
+    back = float(grid.axes_mm()[1].ravel()[rows[0]]) if rows.size else 0.0
+    couch = _couch(grid, back)
+    ct[couch[..., None] & (share == 0)] = density.hu[Tissue.COUCH]
     coarse = _texture_lattice(grid)
     axes = tuple(axis.ravel() for axis in grid.axes_mm())
     fine = coarse.read(coarse.noise(rng, 9.0), axes)
@@ -140,7 +149,7 @@ def paint_ct(
     level = noise_hu * (bmi / 25.0) ** 0.7 * min(1.0, 2.2 / voxel)
     grain = rng.standard_normal(grid.shape, dtype=np.float32)
     grain = ndimage.gaussian_filter(grain, 0.55, truncate=2.0)
-    ct += grain * (level / max(float(grain.std()), 1e-6)) * (ct > -995)
+    ct += grain * (level / max(float(grain.std()), 1e-6))
     return np.clip(ct, -1024.0, 3000.0)
 
 
@@ -148,7 +157,7 @@ def _couch(grid: Grid, back_y_mm: float) -> NDArray[np.bool_]:
     """Cross-section (X, Y) of a curved couch top 4 mm thick and its flat underside, as wide as usual (assumed)."""
     x, y, _ = grid.axes_mm()
     x, y = x[..., 0], y[..., 0]
-    top = back_y_mm - 5.0 + 55.0 * (x / 200.0) ** 2
+    top = back_y_mm - 5.0 + 32.0 * (x / 200.0) ** 2
     shell = (y <= top) & (y > top - max(4.0, grid.spacing_mm[1])) & (np.abs(x) < 205.0)
     under = (np.abs(y - (back_y_mm - 62.0)) < max(2.0, grid.spacing_mm[1] / 2)) & (np.abs(x) < 190.0)
     found: NDArray[np.bool_] = shell | under

@@ -21,6 +21,7 @@ from vct.volume import Grid
 SLAB_MM = 96.0
 WALL_MM = {"colon": 3.0, "loop": 2.6, "stomach": 5.0}
 CORTEX_MM = 6.5
+LIVER_VESSEL_MM = 2.6
 NAME = STRUCTURES
 Slab = dict[str, NDArray[Any]]
 ORGAN_PAINT = {
@@ -287,8 +288,29 @@ def _paint_organ(
         names = _lobes(body, here)
         kept = old[box][mine]
         keep = np.isin(kept, (Tissue.AIRWAY, Tissue.LUNG_VESSEL))
+        codes[_vessel_distance(body, axes, box, mine) < _lung_vessel_radius(body, here)] = Tissue.LUNG_VESSEL
         codes[keep] = kept[keep]
+    elif organ == Organ.LIVER:
+        codes[_vessel_distance(body, axes, box, mine) < LIVER_VESSEL_MM] = Tissue.LIVER_VESSEL
     t[mine], n[mine] = codes, names
+
+
+def _vessel_distance(body: Body, axes: Any, box: Any, mine: NDArray[np.bool_]) -> NDArray[Any]:
+    """Distance in mm from the drawn vessels at an organ's voxels."""
+    inner = tuple(axis[piece] for axis, piece in zip(axes, box, strict=True))
+    first, second = (body.vessel_lattice.read(field, inner)[mine] for field in body.vessels_mm)
+    found: NDArray[Any] = np.hypot(first, second)
+    return found
+
+
+def _lung_vessel_radius(body: Body, index: NDArray[Any]) -> NDArray[Any]:
+    """Vessels taper from 3.0 mm at the hila to 0.9 mm at the pleura; about the middle of the heart's top (assumed)."""
+    maps = body.maps
+    hilum = maps.heart_center_mm / maps.spacing_mm + np.array([0.0, -15.0, 40.0]) / maps.spacing_mm
+    away = np.abs(index - hilum[:, None].astype(np.float32)) * np.float32(maps.spacing_mm)
+    distance = np.sqrt(np.maximum(away[0] - 35.0, 0.0) ** 2 + away[1] ** 2 + away[2] ** 2)
+    radius: NDArray[Any] = 0.9 + 2.1 * np.exp(-distance / 45.0)
+    return radius
 
 
 def _heart(body: Body, index: NDArray[Any]) -> NDArray[np.uint8]:
