@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from vct.records import Comparison, TrialResult
-from vct.report.numbers import estimate, interval, number, p_value, unit_of
+from vct.report.numbers import estimate, interval, number, p_value, shared_decimals, unit_of
 from vct.report.tables import arms_of
 from vct.report.wording import method_name
 
@@ -45,7 +45,7 @@ def sentences(result: TrialResult) -> list[str]:
     visits = [str(visit["name"]) for visit in result.protocol.get("visits", ())]
     opening = f"{count} virtual patients were simulated"
     if len(arms) > 1:
-        opening += f" on {len(arms)} arms ({', '.join(arms)}){', each patient on every arm' if twins else ''}"
+        opening += f" on {len(arms)} arms ({', '.join(arms)}){', each patient on every arm,' if twins else ''}"
     if visits:
         opening += f" with {'scans at' if len(visits) > 1 else 'a scan at'} {_listed(visits)}"
     found = [opening + "."]
@@ -88,14 +88,14 @@ def _statement(items: Sequence[Comparison]) -> str:
 
 
 def _finding(item: Comparison) -> str:
+    decimals = shared_decimals(item.estimate, item.ci_low, item.ci_high)
     facts = []
     if item.ci_low is not None or item.ci_high is not None:
-        decimals = len(number(item.estimate or 0.0).partition(".")[2])
         facts.append(f"{100 * item.confidence:g} % CI {interval(item.ci_low, item.ci_high, decimals)}")
     if item.p_value is not None:
         shown = p_value(item.p_value)
         facts.append(f"p {shown}" if shown.startswith("<") else f"p = {shown}")
-    text = f"{item.quantity} {number(item.estimate)}{unit_of(item.unit, item.quantity)}"
+    text = f"{item.quantity} {number(item.estimate, decimals)}{unit_of(item.unit, item.quantity)}"
     if item.estimate is None:
         text = f"no {item.quantity}" + (f", {item.note}" if item.note else "")
     return f"{text} ({', '.join(facts)})" if facts else text

@@ -58,7 +58,8 @@ def _is_nested(value: Any) -> bool:
 def arms(result: TrialResult) -> Table:
     """The arms; the first is the reference."""
     rows = [(arm["name"], arm.get("ratio", 1), arm.get("description", "")) for arm in result.protocol.get("arms", ())]
-    return listed("Arms; the first is the reference", ("Arm", "Ratio", "Description"), rows)
+    caption = "Arms; the first is the reference" if len(rows) > 1 else "Arm"
+    return listed(caption, ("Arm", "Ratio", "Description"), rows)
 
 
 def visits(result: TrialResult) -> Table:

@@ -22,7 +22,8 @@ def write(result: TrialResult, folder: Path, images: Sequence[MipImage] = ()) ->
     figures = [figure for chart in drawn if (figure := chart(result))]
     panels = charts.truth_panels(result)
     frames = {**tables.all_tables(result), "consort": consort.table(flow)}
-    frames |= {figure.name: figure.frame for figure in [*figures, *panels]}
+    for figure in [*figures, *panels]:
+        frames |= figure.frames
     for name, frame in frames.items():
         _write(folder / "tables" / f"{name}.csv", tables.to_csv(frame))
     _write(folder / "summary.md", summary.markdown(result, frames).encode())

@@ -31,14 +31,19 @@ def interval(low: float | None, high: float | None, decimals: int | None = None)
 
 
 def estimate(value: float | None, low: float | None, high: float | None) -> str:
-    """An estimate with its interval in brackets, all with as many decimals as the estimate needs.
+    """An estimate with its interval in brackets, all with the decimals of the largest of the three.
 
-    >>> estimate(-12.345, -20.06, -4.5)
-    '−12.3 (−20.1 to −4.5)'
+    >>> estimate(-7.1234, -20.06, -4.5)
+    '−7.1 (−20.1 to −4.5)'
     """
-    decimals = None if value is None or not value else _decimals(value)
+    decimals = shared_decimals(value, low, high)
     ends = interval(low, high, decimals)
     return number(value, decimals) + (f" ({ends})" if ends else "")
+
+
+def shared_decimals(*values: float | None) -> int:
+    """How many decimals give the largest of the values three significant digits."""
+    return _decimals(max((abs(value) for value in values if value is not None and math.isfinite(value)), default=0.0))
 
 
 def p_value(value: float | None) -> str:

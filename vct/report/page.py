@@ -53,7 +53,7 @@ def html(
     bundle = _bundle() if shown else ""
     results, measurement = views.results(result), views.measurement(result)
     absent = {
-        "results": not results.rows,
+        "results": not results,
         "figures": not figures,
         "measurement": not measurement.rows,
         "images": not images,

@@ -35,8 +35,9 @@ def markdown(result: TrialResult, frames: Mapping[str, pd.DataFrame]) -> str:
         "## Patients",
         _table(views.table_one(result)),
     ]
+    results = views.results(result)
+    parts += ["## Results", *map(_table, results)] if results else []
     for title, view in (
-        ("Results", views.results(result)),
         ("Subgroups", views.subgroups(result)),
         ("Readings against the planted truth", views.measurement(result)),
     ):

@@ -7,7 +7,7 @@ from typing import Any
 
 from vct.records import Comparison, TrialResult
 from vct.report import tables
-from vct.report.answer import about, paired
+from vct.report.answer import Pair, about, paired
 from vct.report.cells import Row, Table
 from vct.report.charts import group_name, subgroup_rows
 from vct.report.numbers import NONE, estimate, number, p_value, unit_of
@@ -35,9 +35,17 @@ def table_one(result: TrialResult) -> Table:
     return Table(caption="Demographics at enrolment", csv="table_one", head=head, rows=tuple(rows))
 
 
-def results(result: TrialResult) -> Table:
-    """Every statement about everybody, measured beside truth, by endpoint."""
+def results(result: TrialResult) -> list[Table]:
+    """Every statement about everybody, measured beside truth: arms compared first, then each arm by itself."""
     pairs = [pair for pair in paired(result.comparisons) if pair[0].subgroup == "all"]
+    kinds = {
+        "Arms compared, measured and on the planted truth": [pair for pair in pairs if pair[0].reference],
+        "Each arm by itself, measured and on the planted truth": [pair for pair in pairs if not pair[0].reference],
+    }
+    return [_by_endpoint(caption, chosen) for caption, chosen in kinds.items() if chosen]
+
+
+def _by_endpoint(caption: str, pairs: Sequence[Pair]) -> Table:
     rows: list[Row] = []
     for endpoint, visit in dict.fromkeys((item.endpoint, item.visit) for item, _ in pairs):
         rows.append(Row((f"{endpoint} at {visit}" if visit else endpoint,), group=True))
@@ -45,7 +53,6 @@ def results(result: TrialResult) -> Table:
         rows += [Row((_method(item), *_cells(item), _planted(truth))) for item, truth in own]
     items = [item for item, _ in pairs]
     head = (*_head("Analysis", items), f"Planted truth\n({_level(items)})")
-    caption = "Results, measured and on the planted truth"
     return Table(caption=caption, csv="comparisons", head=head, rows=tuple(rows), left=2)
 
 

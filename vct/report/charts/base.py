@@ -47,7 +47,7 @@ class Figure:
     """A chart: its Vega-Lite specification, the table that it draws and what it says in words.
 
     `name` is also the name of the table's CSV file; `alt` stands for the chart where it cannot be seen. `table`
-    is printed below the chart.
+    is printed below the chart, `table_frame` holds its numbers.
     """
 
     name: str
@@ -58,6 +58,13 @@ class Figure:
     frame: pd.DataFrame
     legends: tuple[Legend, ...] = ()
     table: Table | None = None
+    table_frame: pd.DataFrame | None = None
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """What is written as CSV, by name."""
+        own = {self.name: self.frame}
+        return own if self.table is None or self.table_frame is None else {**own, self.table.csv: self.table_frame}
 
 
 def base_chart() -> alt.Chart:

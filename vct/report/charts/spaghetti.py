@@ -8,6 +8,7 @@ from vct.report.charts.select import drawn_readout
 from vct.report.tables import arms_of
 
 MOST_LINES = 60
+LOG_FROM_RATIO = 20.0
 
 
 def spaghetti(result: TrialResult) -> Figure | None:
@@ -32,12 +33,14 @@ def spaghetti(result: TrialResult) -> Figure | None:
     means = means.rename(columns={"mean": "value", "count": "n"}).assign(patient="mean")
     shown = pd.concat([lines, means], ignore_index=True)[["patient", "arm", "visit", "planned_day", "value", "n"]]
     unit = readings[0].unit
+    wide = frame["value"].min() > 0 and frame["value"].max() / frame["value"].min() > LOG_FROM_RATIO
+    scale = alt.Scale(type="log") if wide else alt.Scale(zero=True)
     ticks = alt.Axis(values=[days[visit] for visit in seen], format=".10~g")
     base = base_chart().encode(
         x=alt.X(
             "planned_day:Q", title="Planned day from randomisation", axis=ticks, scale=alt.Scale(nice=False, padding=12)
         ),
-        y=alt.Y("value:Q", title=f"{readout} ({unit})", scale=alt.Scale(zero=True)),
+        y=alt.Y("value:Q", title=f"{readout} ({unit})", scale=scale),
         color=arm_colour(arms),
     )
     hints = [alt.Tooltip("patient:N"), alt.Tooltip("visit:N"), alt.Tooltip("value:Q", format=".3g")]
@@ -57,7 +60,8 @@ def spaghetti(result: TrialResult) -> Figure | None:
     return Figure(
         name="figure_spaghetti",
         title=f"{readout} over the visits",
-        caption=f"Thin lines: {some} patients; thick lines: the mean of everyone read. Visits: {named}.",
+        caption=f"Thin lines: {some} patients; thick lines: the mean of everyone read"
+        f"{'; logarithmic axis' if wide else ''}. Visits: {named}.",
         alt=f"Line chart of {readout} ({unit}) by visit. Means: {told}.",
         spec=finished(shown, *layers),
         frame=shown,

@@ -28,7 +28,7 @@ def survival(result: TrialResult) -> Figure | None:
     if not outcomes:
         return None
     arms = arms_of(result)
-    frame = _curves(outcomes, arms)
+    frame, at_risk = _curves(outcomes, arms), _at_risk(outcomes, arms)
     base = base_chart().encode(
         x=alt.X("time_days:Q", title="Days from randomisation", scale=alt.Scale(nice=False)), color=arm_colour(arms)
     )
@@ -50,7 +50,8 @@ def survival(result: TrialResult) -> Figure | None:
         spec=finished(frame, *layers),
         frame=frame,
         legends=arm_legend(arms),
-        table=_at_risk(outcomes, arms),
+        table=_table(at_risk),
+        table_frame=at_risk,
     )
 
 
@@ -71,13 +72,19 @@ def _curves(outcomes: Sequence[Outcome], arms: Sequence[str]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _at_risk(outcomes: Sequence[Outcome], arms: Sequence[str]) -> Table:
+def _at_risk(outcomes: Sequence[Outcome], arms: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
     last = max(item.time_days or 0.0 for item in outcomes)
     step = next((days for days in STEPS_DAYS if last / days <= MOST_STEPS), STEPS_DAYS[-1])
-    times = [step * index for index in range(int(last // step) + 1)]
     rows = []
     for arm in arms:
         own = [item.time_days or 0.0 for item in outcomes if item.arm == arm]
-        rows.append(Row((arm, *(str(sum(day >= time for day in own)) for time in times))))
-    head = ("Day", *(str(time) for time in times))
-    return Table(caption="Patients at risk", csv="figure_survival", head=head, rows=tuple(rows))
+        rows += [(arm, day, sum(time >= day for time in own)) for day in range(0, int(last) + 1, step)]
+    return pd.DataFrame(rows, columns=["arm", "day", "at_risk"])
+
+
+def _table(at_risk: pd.DataFrame) -> Table:
+    rows = tuple(Row((str(arm), *map(str, part["at_risk"]))) for arm, part in at_risk.groupby("arm", sort=False))
+    head = ("Day", *map(str, at_risk["day"].unique()))
+    return Table(caption="Patients at risk", csv="figure_survival_at_risk", head=head, rows=rows)
