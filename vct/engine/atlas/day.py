@@ -44,6 +44,20 @@ class Day:
         return float(np.quantile(height[lumen], 1.0 - self.gas_share))
 
 
+def at_rest(body_box: Lattice) -> Day:
+    """The body as drawn: no shift, quiet breathing, gas and bladder at their middle."""
+    flat = Lattice(origin_mm=body_box.origin_mm, spacing_mm=500.0, shape=(3, 3, 3))
+    return Day(
+        shift_mm=(0.0, 0.0, 0.0),
+        breath_mm=0.0,
+        bladder_stretch=1.0,
+        gas_share=0.25,
+        stomach_gas=0.25,
+        mottle=np.zeros(flat.shape, np.float32),
+        mottle_lattice=flat,
+    )
+
+
 def draw_day(rng: Generator, body_box: Lattice) -> Day:
     """The state on one day. Spreads are assumed: position 4 mm, breathing 5 mm, bladder volume factor 1.6."""
     shift = rng.normal(0.0, (4.0, 4.0, 3.0))
