@@ -47,9 +47,11 @@ def test_sizes_change_as_asked(make_course, snapshots):
 def test_spread_between_patients_and_lesions_is_recovered(make_course, snapshots):
     drug = {
         "responder_fraction": 1.0,
-        "responders": {"uptake_change": -0.4},
-        "uptake_sd_between_patients": 0.3,
-        "uptake_sd_between_lesions": 0.2,
+        "responders": {
+            "uptake_change": -0.4,
+            "uptake_sd_between_patients": 0.3,
+            "uptake_sd_between_lesions": 0.2,
+        },
     }
     logs = np.log(factors(make_course, snapshots, drug))
     assert np.median(np.exp(logs)) == pytest.approx(0.6, rel=0.03)
@@ -115,8 +117,9 @@ def test_who_responds_under_a_smaller_fraction_responds_under_a_larger(number, l
 
 def test_a_stronger_effect_never_leaves_a_lesion_hotter(make_course, snapshots):
     noise = {"uptake_sd_between_patients": 0.3, "uptake_sd_between_lesions": 0.3}
-    strong = {**DRUG, **noise, "responder_fraction": 0.7, "responders": {"uptake_change": -0.7}}
-    weak = factors(make_course, snapshots, {**DRUG, **noise}, n=200)
+    drug = {**DRUG, "responders": {"uptake_change": -0.5, **noise}, "non_responders": {"uptake_change": -0.1, **noise}}
+    strong = {**drug, "responder_fraction": 0.7, "responders": {"uptake_change": -0.7, **noise}}
+    weak = factors(make_course, snapshots, drug, n=200)
     assert (factors(make_course, snapshots, strong, n=200) <= weak).all()
     assert (weak > 1.0).any()
 
@@ -137,7 +140,7 @@ def test_every_site_has_a_background():
         {"responders": {"uptake": -0.5}},
         {"uptake_half_time_days": 0.0},
         {"responders": {"growth_ratio": -0.1}},
-        {"uptake_sd_between_patients": 5.0},
+        {"responders": {"uptake_sd_between_patients": 5.0}},
     ],
 )
 def test_absurd_treatments_are_refused(drug):

@@ -31,20 +31,24 @@ of 132 patients (Boktor 2013, doi 10.2967/jnumed.112.108530), PERCIST's level of
 
 
 class Effect(Part):
-    """The full effect on a lesion, once the time course has run: medians, as fractions of the value before."""
+    """The full effect on a lesion, once the time course has run: medians, as fractions of the value before, and spread.
+
+    Effects add up on the log scale: ln(1 + change) + patient's luck + lesion's luck. The same luck moves uptake and
+    size (assumed), each with its own standard deviations.
+    """
 
     uptake_change: float = Field(default=0.0, gt=-1.0, le=3.0, description="-0.45 is a fall by 45 %")
     size_change: float = Field(default=0.0, gt=-1.0, le=1.0, description="of the diameter")
     growth_ratio: float = Field(default=1.0, ge=0.0, le=1.0, description="share of growth and drift that goes on")
     new_lesion_ratio: float = Field(default=1.0, ge=0.0, le=1.0, description="share of new lesions that still appear")
+    uptake_sd_between_patients: float = Field(default=0.0, ge=0.0, le=1.0, description="on the log scale")
+    uptake_sd_between_lesions: float = Field(default=0.0, ge=0.0, le=1.0, description="on the log scale")
+    size_sd_between_patients: float = Field(default=0.0, ge=0.0, le=0.5, description="on the log scale")
+    size_sd_between_lesions: float = Field(default=0.0, ge=0.0, le=0.5, description="on the log scale")
 
 
 class Treatment(Part):
-    """Treatment from day 0 on. Left as it is by default, it does nothing.
-
-    Effects add up on the log scale: ln(1 + change) + patient's luck + lesion's luck. The same luck moves uptake and
-    size (assumed), each with its own standard deviations. The effect approaches its full size exponentially.
-    """
+    """Treatment from day 0 on; its effect approaches full size exponentially. By default it does nothing."""
 
     source: str = Field(default="", description="where the numbers come from")
     responder_fraction: float = Field(default=0.0, ge=0.0, le=1.0)
@@ -53,10 +57,6 @@ class Treatment(Part):
     )
     responders: Effect = Effect()
     non_responders: Effect = Effect()
-    uptake_sd_between_patients: float = Field(default=0.0, ge=0.0, le=1.0, description="on the log scale")
-    uptake_sd_between_lesions: float = Field(default=0.0, ge=0.0, le=1.0, description="on the log scale")
-    size_sd_between_patients: float = Field(default=0.0, ge=0.0, le=0.5, description="on the log scale")
-    size_sd_between_lesions: float = Field(default=0.0, ge=0.0, le=0.5, description="on the log scale")
     uptake_half_time_days: float = Field(default=7.0, gt=0.0, le=365.0)
     size_half_time_days: float = Field(default=30.0, gt=0.0, le=365.0)
 
@@ -83,8 +83,8 @@ class Response:
 
     def uptake(self, suv: float, organ: str, lesion_luck: float, day: float) -> float:
         """Uptake on `day` of a lesion in `organ` that would have `suv` without treatment."""
-        spread = self.treatment.uptake_sd_between_patients * self.luck
-        spread += self.treatment.uptake_sd_between_lesions * lesion_luck
+        spread = self.effect.uptake_sd_between_patients * self.luck
+        spread += self.effect.uptake_sd_between_lesions * lesion_luck
         change = math.log1p(self.effect.uptake_change) + spread
         if self.complete:
             change = min(change, math.log(BACKGROUND_SUV[organ] / suv))
@@ -92,8 +92,8 @@ class Response:
 
     def size(self, lesion_luck: float, day: float) -> float:
         """Factor on the diameter on `day`."""
-        spread = self.treatment.size_sd_between_patients * self.luck
-        spread += self.treatment.size_sd_between_lesions * lesion_luck
+        spread = self.effect.size_sd_between_patients * self.luck
+        spread += self.effect.size_sd_between_lesions * lesion_luck
         change = math.log1p(self.effect.size_change) + spread
         return math.exp(change * _progress(day, self.treatment.size_half_time_days))
 

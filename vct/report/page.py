@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TEMPLATES = Path(__file__).with_name("templates")
+LICENCES = (
+    "Vega, Vega-Lite, Vega-Embed: Copyright University of Washington Interactive Data Lab, BSD-3-Clause; "
+    "D3: Copyright Mike Bostock, ISC"
+)
 CONTENTS = {
     "answer": "Answer",
     "design": "Design",
@@ -51,10 +55,10 @@ def html(
     shown = [*figures, *panels]
     style, script = _asset("style.css"), _asset("charts.js")
     bundle = _bundle() if shown else ""
-    results, measurement = views.results(result), views.measurement(result)
+    results, subgroups, measurement = views.results(result), views.subgroups(result), views.measurement(result)
     absent = {
         "results": not results,
-        "figures": not figures,
+        "figures": not figures and not subgroups.rows,
         "measurement": not measurement.rows,
         "images": not images,
     }
@@ -79,7 +83,7 @@ def html(
         flow_table=views.flow(frames["consort"]),
         table_one=views.table_one(result),
         results=results,
-        subgroups=views.subgroups(result),
+        subgroups=subgroups,
         measurement=measurement,
         pictures=_by_patient(images),
         randomised=flow.randomised,
@@ -107,10 +111,11 @@ def _asset(name: str) -> str:
 
 @cache
 def _bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed (BSD-3-Clause) as one script."""
+    """Vega, Vega-Lite, Vega-Embed and what they need as one script, under a line that names their licences."""
     import vl_convert
 
-    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")).replace("</script", "<\\/script")
+    script = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+    return f"/* {LICENCES} */\n{script}".replace("</script", "<\\/script")
 
 
 def _embedded(data: Any) -> str:
