@@ -13,9 +13,10 @@ FLOORS = [
     {"yamlfile", "volume", "distributions"},
     {"shapes", "records"},
     {"cohort", "course", "engine", "acquisition", "readout", "endpoint", "stats"},
-    {"protocol", "report", "store", "fanout"},
+    {"protocol", "report", "store", "fanout", "training"},
     {"trial", "schema"},
     {"preview"},
+    {"atlas_cli"},
     {"cli"},
 ]
 STAGES = FLOORS[3]

@@ -67,6 +67,12 @@ class Body:
     fov_z_mm: tuple[float, float]
     center_y_mm: float
 
+    @property
+    def base_z_mm(self) -> float:
+        """Height of the lungs' base in the patient."""
+        pose = self.fitted.pose
+        return float(pose.offset_mm[2] + pose.scale[2] * self.case.row.base_z_mm)
+
     def strands_at(self, axes: Any) -> Field:
         """A fine field of unit variance that stays with the body: where fat is crossed by firmer tissue."""
         return self.strand_lattice.read(self.strands, axes)
@@ -87,7 +93,7 @@ def make_body(patient: Patient, case: Case, frame: Frame, rng: Generator) -> Bod
     fitted = fit(case, frame, patient)
     fov = field_of_view(patient.height_cm)
     lattice = _lattice(fitted, fov, COARSE_MM)
-    wave = tuple(4.0 * lattice.noise(rng, 90.0) + 2.2 * lattice.noise(rng, 38.0) for _ in range(3))
+    wave = tuple(4.0 * lattice.noise(rng, 90.0) + 1.6 * lattice.noise(rng, 38.0) for _ in range(3))
     angle = float(np.clip(rng.normal(150.0, 7.0), 135.0, 165.0))
     gut_rng = rng.spawn(1)[0]
     uterus = _uterus(fitted, case, patient, rng)

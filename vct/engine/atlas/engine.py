@@ -31,7 +31,7 @@ SHAPE_2MM = (224, 224, 384)
 BODIES_KEPT = 2
 PLACING_MM = 4.0
 SPACINGS_MM = (2.0, 4.0, 8.0)
-CLOSENESS = {"age_years": 11.0, "height_cm": 5.0, "ln_bmi": 0.10}
+CLOSENESS = {"age_years": 8.0, "height_cm": 5.5, "ln_bmi": 0.12}
 
 
 @dataclass(kw_only=True)
@@ -83,10 +83,10 @@ class Atlas:
         density = draw_density(patient, stream(seed, patient.id, "density"))
         noise = stream(seed, patient.id, snapshot.visit.name, "noise")
         skin = _skin_depth(body, day, grid)
-        painted = paint_pet(anatomy, uptake, noise, self.noise_cov)
+        pet_data, _ = paint_pet(anatomy, uptake, noise, self.noise_cov, day.mismatch(grid, body.base_z_mm))
         ct = paint_ct(anatomy, density, noise, self.noise_hu, patient.bmi_kg_m2, skin)
         lesions = self._placed(snapshot, body, day, seed)
-        hu, pet = Volume(data=ct, grid=grid, unit="HU"), Volume(data=painted.pet, grid=grid, unit="SUVbw")
+        hu, pet = Volume(data=ct, grid=grid, unit="HU"), Volume(data=pet_data, grid=grid, unit="SUVbw")
         background: dict[str, float] = {}
         if lesions:
             from vct.engine.lesions import plant

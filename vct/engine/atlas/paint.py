@@ -6,7 +6,6 @@ target and its tissue repainted by the difference over its own recovery, twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -86,15 +85,6 @@ CALIBRATED: dict[str, tuple[tuple[str, ...], tuple[Tissue, ...], float]] = {
 BOWEL = (Tissue.SMALL_BOWEL, Tissue.BOWEL_LUMEN, Tissue.COLON_WALL, Tissue.COLON_LUMEN, Tissue.RECTUM_WALL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Painted:
-    """CT in HU and PET in SUVbw, float32, with the uptake painted by tissue code before the blur."""
-
-    ct: NDArray[np.float32]
-    pet: NDArray[np.float32]
-    suv: NDArray[np.float32]
-
-
 def numbers_of(structures: tuple[str, ...]) -> tuple[int, ...]:
     """Label numbers of structures and groups."""
     return tuple(STRUCTURES[name] for item in structures for name in GROUPS.get(item, (item,)))
@@ -170,16 +160,21 @@ def _texture_lattice(grid: Grid) -> Lattice:
     return Lattice.over(low, high, 8.0)
 
 
-def paint_pet(anatomy: Anatomy, uptake: Uptake, rng: Generator, noise_cov: float) -> Painted:
-    """PET in SUVbw. `ct` of the result is empty; see `paint_ct`."""
+def paint_pet(
+    anatomy: Anatomy, uptake: Uptake, rng: Generator, noise_cov: float, mismatch_mm: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """PET in SUVbw, and the uptake by tissue code that was painted before the blur.
+
+    `mismatch_mm` (Z,) is how far the PET's organs lie above the CT's at each height: the PET is taken breathing freely.
+    """
     from scipy import ndimage
 
     grid = anatomy.grid
     coarse = _texture_lattice(grid)
     fields = (coarse.noise(rng, 10.0), coarse.noise(rng, 26.0))
     table = starting_uptake(uptake)
-    table = calibrated(anatomy, table, uptake, coarse, fields)
-    pet = _blur(_activity(anatomy.tissue, table, coarse, fields, grid), grid)
+    table = calibrated(anatomy, table, uptake, coarse, fields, mismatch_mm)
+    pet = _seen(anatomy.tissue, table, coarse, fields, grid, mismatch_mm)
     if noise_cov > 0:
         grain = rng.standard_normal(grid.shape, dtype=np.float32)
         sigma = [max(0.8 * PET_FWHM_MM / FWHM_PER_SIGMA / step, 0.3) for step in grid.spacing_mm]
@@ -187,7 +182,7 @@ def paint_pet(anatomy: Anatomy, uptake: Uptake, rng: Generator, noise_cov: float
         scale = noise_cov / max(float(grain.std()), 1e-6)
         grain *= scale * np.sqrt(np.maximum(pet, 0.0) * max(uptake.suv["liver"], 0.1))
         pet += grain
-    return Painted(ct=np.zeros((0, 0, 0), np.float32), pet=np.maximum(pet, 0.0), suv=table)
+    return np.maximum(pet, 0.0), table
 
 
 def starting_uptake(uptake: Uptake) -> NDArray[np.float32]:
@@ -217,7 +212,7 @@ def _activity(
     slow = np.zeros(N_TISSUES, np.float32)
     slow[list(BOWEL)] = 0.45
     slow[[Tissue.STOMACH_WALL, Tissue.URETER]] = (0.2, 0.9)
-    slow[[Tissue.MYOCARDIUM, Tissue.RENAL_PELVIS]] = (0.10, 0.4)
+    slow[[Tissue.MYOCARDIUM, Tissue.RENAL_PELVIS]] = (0.25, 0.4)
     first = coarse.read(fields[0], axes)
     first *= fine[tissue]
     second = coarse.read(fields[1], axes)
@@ -225,6 +220,26 @@ def _activity(
     first += second
     activity *= np.exp(first - 0.5 * (fine**2 + slow**2)[tissue])
     return activity
+
+
+def _seen(
+    tissue: NDArray[np.uint8],
+    table: NDArray[np.float32],
+    coarse: Lattice,
+    fields: tuple[Field, Field],
+    grid: Grid,
+    mismatch_mm: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """What the scanner sees without noise: activity, moved by breathing, blurred."""
+    activity = _activity(tissue, table, coarse, fields, grid)
+    at = np.clip(np.arange(grid.shape[2]) - mismatch_mm / grid.spacing_mm[2], 0, grid.shape[2] - 1)
+    low = np.minimum(at.astype(int), grid.shape[2] - 2)
+    share = (at - low).astype(np.float32)
+    moved = np.nonzero(np.abs(mismatch_mm) > 0.2)[0]
+    activity[:, :, moved] = (
+        activity[:, :, low[moved]] * (1 - share[moved]) + activity[:, :, low[moved] + 1] * share[moved]
+    )
+    return _blur(activity, grid)
 
 
 def _blur(activity: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
@@ -236,7 +251,12 @@ def _blur(activity: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
 
 
 def calibrated(
-    anatomy: Anatomy, table: NDArray[np.float32], uptake: Uptake, coarse: Lattice, fields: tuple[Field, Field]
+    anatomy: Anatomy,
+    table: NDArray[np.float32],
+    uptake: Uptake,
+    coarse: Lattice,
+    fields: tuple[Field, Field],
+    mismatch_mm: NDArray[np.float64],
 ) -> NDArray[np.float32]:
     """The table at which the organs measure as drawn, found on a grid of about 4 mm."""
     step = [max(1, round(CALIBRATION_MM / s)) for s in anatomy.grid.spacing_mm]
@@ -247,7 +267,7 @@ def calibrated(
     heart = np.isin(label, HEART_NUMBERS)
     table = table.copy()
     for _ in range(2):
-        pet = _blur(_activity(tissue, table, coarse, fields, grid), grid)
+        pet = _seen(tissue, table, coarse, fields, grid, mismatch_mm[pick[2]])
         for organ, (_, codes, recovery) in CALIBRATED.items():
             mask = where[organ]
             if mask.any():

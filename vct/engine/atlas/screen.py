@@ -127,8 +127,10 @@ def objection(labels: NDArray[np.uint8], spacing_mm: float) -> str:
         volume = float(np.count_nonzero(labels == organ)) * voxel_ml
         if volume < SMALLEST_ML[organ]:
             return f"{organ.name.lower()} missing or cut ({volume:.0f} ml)"
+    lung_x = np.nonzero((labels == Organ.LUNG).any(axis=(1, 2)))[0]
+    middle = int(lung_x[0] + lung_x[-1] + 1) // 2
     for organ, limit in ((Organ.LUNG, LARGEST_LUNG_RATIO), (Organ.KIDNEY, LARGEST_KIDNEY_RATIO)):
-        sides = _side_volumes(labels == organ)
+        sides = _side_volumes(labels == organ, middle)
         if min(sides) * limit < max(sides):
             return f"{organ.name.lower()}s too unequal ({min(sides) * voxel_ml:.0f} and {max(sides) * voxel_ml:.0f} ml)"
     lung_z = np.nonzero((labels == Organ.LUNG).any(axis=(0, 1)))[0]
@@ -140,8 +142,6 @@ def objection(labels: NDArray[np.uint8], spacing_mm: float) -> str:
     return ""
 
 
-def _side_volumes(mask: NDArray[Any]) -> tuple[int, int]:
-    """Voxels on either side of the mask's own middle."""
-    along = np.nonzero(mask.any(axis=(1, 2)))[0]
-    middle = int(along[0] + along[-1] + 1) // 2
+def _side_volumes(mask: NDArray[Any], middle: int) -> tuple[int, int]:
+    """Voxels on either side of a column."""
     return int(np.count_nonzero(mask[:middle])), int(np.count_nonzero(mask[middle:]))

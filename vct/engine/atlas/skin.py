@@ -16,6 +16,7 @@ from vct.engine.atlas.lattice import Field, Lattice
 from vct.records import Sex
 
 SKIN_MM = 2.0
+REACH_MM = 104.0
 
 
 def relative_thickness(
@@ -51,6 +52,9 @@ def grow(lean: NDArray[np.bool_], thickness: Field, lattice: Lattice, volume_ml:
     from scipy import ndimage
 
     step = lattice.spacing_mm
+    box = _reach_of(lean, round(REACH_MM / step))
+    depth = np.full(lean.shape, -REACH_MM, np.float32)
+    lean, thickness = lean[box], np.broadcast_to(thickness, depth.shape)[box]
     edge = max(3, round(smooth_mm / step) + 1)
     padded = np.pad(lean, edge, mode="edge")
     padded[:edge], padded[-edge:], padded[:, :edge], padded[:, -edge:] = False, False, False, False
@@ -65,8 +69,17 @@ def grow(lean: NDArray[np.bool_], thickness: Field, lattice: Lattice, volume_ml:
     ratio = np.where(signed > 0, signed / thickness, signed)
     gap_ml = float(np.count_nonzero(closed[inner] & ~lean)) * lattice.voxel_ml
     reach = _threshold(ratio, signed, max(volume_ml - gap_ml, 0.0), lattice)
-    depth: Field = (reach * thickness - signed + SKIN_MM).astype(np.float32)
+    depth[box] = reach * thickness - signed + SKIN_MM
     return depth
+
+
+def _reach_of(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice, slice]:
+    """The box of a mask and a margin across; all of its height."""
+    box = []
+    for axis in (0, 1):
+        along = np.nonzero(mask.any(axis=(1 - axis, 2)))[0]
+        box.append(slice(max(int(along[0]) - margin, 0), int(along[-1]) + margin + 1))
+    return box[0], box[1], slice(None)
 
 
 def _signed_distance(mask: NDArray[np.bool_]) -> NDArray[Any]:

@@ -67,7 +67,7 @@ def draw_uptake(patient: Patient, body: Generator, day: Generator) -> Uptake:
     brown = _brown_fat_chance(patient)
     return Uptake(
         suv=suv,
-        renal_pelvis=float(np.clip(math.exp(1.9 + 0.6 * day.standard_normal()), 2.0, 30.0)),
+        renal_pelvis=float(np.clip(math.exp(2.3 + 0.6 * day.standard_normal()), 2.0, 30.0)),
         ureter=float(np.clip(math.exp(0.8 + 0.7 * day.standard_normal()), 0.5, 12.0)),
         brown_fat=float(2.0 + 5.0 * day.random()) if day.random() < brown else 0.0,
         prostate=float(math.exp(0.75 + 0.25 * body.standard_normal())),
