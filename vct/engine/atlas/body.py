@@ -7,6 +7,7 @@ and is the same at every visit; `vct.engine.atlas.render` reads it on a grid.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ def make_body(patient: Patient, case: Case, frame: Frame, rng: Generator) -> Bod
     gut_rng = rng.spawn(1)[0]
     uterus = _uterus(fitted, case, patient, rng)
     maps = soften(case)
-    fitted, target, lining = _filled(fitted, case, target, fov)
+    fitted, target, lining, chest_ml = _filled(fitted, case, target, fov)
     moved = _moved(lattice, wave)
     x, y, z, depth = fitted.to_template(*moved)
     to_frame = (x, y, z)
@@ -110,7 +111,8 @@ def make_body(patient: Patient, case: Case, frame: Frame, rng: Generator) -> Bod
     strands = strand_lattice.noise(rng, 7.0)
     vessel_lattice = _organ_lattice(fitted, case)
     skin, center_y, centers = _skin(fitted, lattice, to_frame, to_arms, to_case, depth, case, target, patient, fov, breasts)
-    gut = _gut(fitted, case, lattice, fov, target, gut_rng, (to_frame, to_tubes, to_case), depth, patient)
+    gut, rest_ml = _gut(fitted, case, lattice, target, gut_rng, (to_frame, to_tubes, to_case), depth, lining)
+    belly_share = float(np.clip((target.visceral_ml - chest_ml) / max(rest_ml, 1.0), 0.40, 0.985))
     return Body(
         patient=patient,
         case=case,
@@ -131,7 +133,7 @@ def make_body(patient: Patient, case: Case, frame: Frame, rng: Generator) -> Bod
         vessels_mm=zero_pair(vessel_lattice, rng, VESSEL_SIGMA_MM),
         vessel_lattice=vessel_lattice,
         lining_depth=lining,
-        fat_levels=(target.chest_fat_level, target.belly_fat_level),
+        fat_levels=(target.chest_fat_level, NormalDist().inv_cdf(belly_share)),
         gland_level=float(np.clip(-0.6 + 0.035 * (patient.age_years - 25.0), -0.6, 1.4)),
         breast_centers_mm=centers,
         breast_mm=breasts,
@@ -203,14 +205,13 @@ def _read_frame(frame: Frame, points: Any, layer: str = "frame") -> NDArray[np.u
 
 def _filled(
     fitted: Fit, case: Case, target: Composition, fov: tuple[float, float]
-) -> tuple[Fit, Composition, float]:
+) -> tuple[Fit, Composition, float, float]:
     """Inflate the abdomen until it holds organs, bowel and the visceral fat; then scale the wall to the lean target.
 
     Where the organs' own spread leaves more room than the fat of a lean person fills, bowel takes it, up to 2.2 times its
-    target, and then the wall's inner lining, whose depth is returned.
+    target, and then the wall's inner lining, whose depth is returned,
+    with the fat between the lungs in ml.
     """
-    from statistics import NormalDist
-
     chest_share, belly_share = (NormalDist().cdf(v) for v in (target.chest_fat_level, target.belly_fat_level))
     lattice = Lattice.over((-216.0, -150.0, fov[0]), (216.0, 330.0, fov[1]), SOLVER_MM)
     axes = lattice.axes_mm()
@@ -235,7 +236,10 @@ def _filled(
     target = replace(target, small_bowel_ml=more * target.small_bowel_ml, colon_ml=min(more, 1.5) * target.colon_ml)
     spare -= (more - 1.0) * bowel
     *pulled, depth = filled.to_template(*points)
-    free = (_read_frame(fitted.frame, pulled) == Tissue.CAVITY) & ~organs & (pulled[2] < fitted.frame.base_z_mm)
+    cavity = (_read_frame(fitted.frame, pulled) == Tissue.CAVITY) & ~organs
+    free = cavity & (pulled[2] < fitted.frame.base_z_mm)
+    chest = cavity & ~free & (depth < LINING_DEPTH) & (_read_frame(fitted.frame, pulled, "tubes") == 0)
+    chest_ml = float(np.count_nonzero(chest)) * voxel_ml * chest_share
     lining = _lining(depth[free], spare / voxel_ml)
 
     def lean(scale: float) -> float:
@@ -246,7 +250,7 @@ def _filled(
 
     first = filled.wall_scale
     scale = _secant(lean, target.lean_ml, (first, 1.06 * first), (0.85 * first, 1.22 * first))
-    return replace(filled, wall_scale=scale), target, lining
+    return replace(filled, wall_scale=scale), target, lining, chest_ml
 
 
 def _lining(depth: NDArray[Any], cells: float) -> float:
@@ -338,7 +342,7 @@ def _skin(
     within = ((z >= fov[0]) & (z <= fov[1])).mean()
     breast_ml = 2.0 / 3.0 * np.pi * float(np.prod(breasts)) / 1000.0 * 2.0
     wanted = max(target.subcutaneous_ml - breast_ml, 0.3 * target.subcutaneous_ml)
-    skin = grow(lean, thick, lattice, wanted / float(within), 16.0 + 60.0 * target.fat_fraction)
+    skin = grow(lean, thick, lattice, wanted / float(within), 4.0 + 100.0 * target.fat_fraction)
     centers = _set_breasts(skin, lattice, fitted, to_frame, breasts)
     held = np.nonzero((skin > 0).any(axis=(0, 2)))[0]
     center = lattice.origin_mm[1] + lattice.spacing_mm * float(held[0] + held[-1]) / 2.0
@@ -385,13 +389,13 @@ def _gut(
     fitted: Fit,
     case: Case,
     coarse: Lattice,
-    fov: tuple[float, float],
     target: Composition,
     rng: Generator,
     pulls: tuple[Any, Any, Any],
     depth: Any,
-    patient: Patient,
-) -> Gut:
+    lining: float,
+) -> tuple[Gut, float]:
+    """The bowel, and the room in ml that it leaves in the belly."""
     from scipy import ndimage
 
     frame = fitted.frame
@@ -415,8 +419,13 @@ def _gut(
     clearance = (ndimage.distance_transform_edt(open_space[::2, ::2, ::2]) * (2 * GUT_MM)).astype(np.float32)
     half = Lattice(origin_mm=lattice.origin_mm, spacing_mm=2 * GUT_MM, shape=clearance.shape)
     clearance_fine = half.read(clearance, axes)
-    preference = _loop_preference(fitted, case, axes, coarse.read(np.asarray(depth, np.float32), axes))
-    return grow_gut(fitted, lattice, room, clearance_fine, preference, (target.colon_ml, target.small_bowel_ml), rng)
+    deep = coarse.read(np.asarray(depth, np.float32), axes)
+    room &= deep <= np.where(frame_points[2] > frame.base_z_mm, LINING_DEPTH, lining)
+    preference = _loop_preference(fitted, case, axes, deep)
+    targets = (target.colon_ml, target.small_bowel_ml)
+    gut = grow_gut(fitted, lattice, room, clearance_fine, preference, targets, rng)
+    rest = room & (gut.colon_mm <= 0) & (gut.loop_mm <= 0) & (frame_points[2] < frame.base_z_mm)
+    return gut, float(np.count_nonzero(rest)) * lattice.voxel_ml
 
 
 def _loop_preference(fitted: Fit, case: Case, axes: Any, depth: Field) -> Field:

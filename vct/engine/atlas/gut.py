@@ -164,7 +164,8 @@ def grow_gut(
         depth, place = _stamp(tube, lattice)
     free = room & (depth < -2.0)
     away = zero_lines(lattice, rng, LOOP_SIGMA_MM) - 9.0 * preference
-    cells = int(targets_ml[1] / lattice.voxel_ml)
+    drawn = float(np.count_nonzero((depth > 0) & room)) * lattice.voxel_ml
+    cells = int(max(sum(targets_ml) - drawn, 0.3 * targets_ml[1]) / lattice.voxel_ml)
     values = np.sort(away[free])
     limit = float(values[min(cells, values.size - 1)]) if values.size else 0.0
     loops = np.where(free, limit - away, -9.0).astype(np.float32)
