@@ -97,9 +97,25 @@ def _refined(template: Template) -> Template:
     limbs = [STRUCTURES[f"{bone}_{side}"] for bone in ("femur", "humerus") for side in ("left", "right")]
     frame[np.isin(frame, (Tissue.MARROW, Tissue.RED_MARROW)) & np.isin(template.frame_name, limbs)] = Tissue.YELLOW_MARROW
     frame[frame == Tissue.GENITALS] = Tissue.OUTSIDE
-    arms = template.arms.copy()
+    arms = _without_sheets(template)
     arms[arms == Tissue.MARROW] = Tissue.YELLOW_MARROW
     return replace(template, frame=frame, arms=arms)
+
+
+def _without_sheets(template: Template) -> NDArray[np.uint8]:
+    """The arms without the thin muscle sheets that hang on them where they were cut from the trunk."""
+    from scipy import ndimage
+
+    arms = template.arms.copy()
+    low = int((SHOULDER_MM[2] - 420.0 - template.origin_mm[2]) / template.spacing_mm)
+    part = arms[:, :, max(low, 0) :]
+    reach = max(1, round(6.0 / template.spacing_mm))
+    kept = ndimage.binary_opening(part > 0, iterations=reach)
+    pieces, n = ndimage.label(kept)
+    sizes = np.bincount(pieces.ravel())
+    big = np.concatenate([[False], sizes[1:] > 0.1 * sizes[1:].max(initial=0)])
+    part[~big[pieces]] = 0
+    return arms
 
 
 def _with_trunk(template: Template, tubes: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -151,11 +167,11 @@ def _inset(template: Template, tissues: tuple[Tissue, ...], margin_mm: float) ->
     pad = round(margin_mm / step)
     low = np.maximum(index.min(axis=0) - pad, 0)
     box = tuple(slice(a, b + pad + 1) for a, b in zip(low, index.max(axis=0), strict=True))
-    labels = template.organs[box]
+    labels = _left_heart(template.organs[box], step)
     nearest = ndimage.distance_transform_edt(~mask[box], return_distances=False, return_indices=True)
     points = np.array(template.origin_mm) + step * index
     return Inset(
-        labels=_left_heart(np.ascontiguousarray(labels[tuple(nearest)]), step),
+        labels=np.ascontiguousarray(labels[tuple(nearest)]),
         origin_mm=np.array(template.origin_mm) + step * low,
         center_mm=points.mean(axis=0),
         covariance=np.cov(points.T),

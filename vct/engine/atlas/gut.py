@@ -46,12 +46,14 @@ RECTUM_FROM = 0.86
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gut:
-    """Fields on a lattice. `colon_mm` and `loop_mm`: depth inside the tube (positive inside), `colon_s` in 0..1."""
+    """Fields on a lattice. `colon_mm` and `loop_mm`: depth inside the tube (positive inside), `colon_s` in 0..1,
+    `loop_axis_mm`: distance from the nearest loop's axis."""
 
     lattice: Lattice
     colon_mm: Field
     colon_s: Field
     loop_mm: Field
+    loop_axis_mm: Field
 
 
 def course_points(fitted: Fit, rng: Generator) -> NDArray[np.float64]:
@@ -163,10 +165,17 @@ def grow_gut(
         tube[:, 3] *= scale
         depth, place = _stamp(tube, lattice)
     free = room & (depth < -2.0)
-    away = zero_lines(lattice, rng, LOOP_SIGMA_MM) - 9.0 * preference
+    axis = zero_lines(lattice, rng, LOOP_SIGMA_MM)
+    away = axis - 9.0 * preference
     drawn = float(np.count_nonzero((depth > 0) & room)) * lattice.voxel_ml
     cells = int(max(sum(targets_ml) - drawn, 0.3 * targets_ml[1]) / lattice.voxel_ml)
     values = np.sort(away[free])
     limit = float(values[min(cells, values.size - 1)]) if values.size else 0.0
     loops = np.where(free, limit - away, -9.0).astype(np.float32)
-    return Gut(lattice=lattice, colon_mm=np.where(room, depth, np.minimum(depth, -1.0)), colon_s=place, loop_mm=loops)
+    return Gut(
+        lattice=lattice,
+        colon_mm=np.where(room, depth, np.minimum(depth, -1.0)),
+        colon_s=place,
+        loop_mm=loops,
+        loop_axis_mm=axis,
+    )

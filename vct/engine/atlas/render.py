@@ -21,6 +21,7 @@ from vct.volume import Grid
 SLAB_MM = 96.0
 WALL_MM = {"colon": 3.0, "loop": 2.6, "stomach": 5.0}
 CORTEX_MM = 6.5
+LUMEN_MM = 9.0
 LIVER_VESSEL_MM = 2.6
 NAME = STRUCTURES
 Slab = dict[str, NDArray[Any]]
@@ -95,7 +96,7 @@ def _render_slab(body: Body, day: Day, axes: tuple[Any, Any, Any]) -> tuple[NDAr
     frame_at = tuple(lattice.read(value, axes) for value in body.to_frame)
     wall = nearest(template.frame, template.origin_mm, template.spacing_mm, frame_at)
     names = nearest(template.frame_name, template.origin_mm, template.spacing_mm, frame_at)
-    solid = wall > 0
+    solid = (wall > 0) & inside
     tissue[solid], label[solid] = wall[solid], names[solid]
     lean_fat = solid & (wall == Tissue.FAT)
     label[lean_fat] = NAME["body"]
@@ -124,7 +125,7 @@ def _arms(body: Body, axes: Any, tissue: NDArray[np.uint8], label: NDArray[np.ui
     for side, points in zip(("right", "left"), body.to_arms, strict=True):
         at = tuple(body.lattice.read(value, axes) for value in points)
         arm = nearest(template.arms, template.origin_mm, template.spacing_mm, at)
-        held = arm > 0
+        held = (arm > 0) & (tissue > 0)
         if held.any():
             tissue[held] = arm[held]
             bone = np.isin(arm, (Tissue.CORTICAL, Tissue.MARROW, Tissue.RED_MARROW))
@@ -171,12 +172,13 @@ def _gut(body: Body, day: Day, axes: Any, cavity: Any, tissue: NDArray[np.uint8]
         return
     part = (slice(None), slice(None), slice(int(first), int(last)))
     inner = (axes[0], axes[1], z[first:last])
-    colon, loop = gut.lattice.read(gut.colon_mm, inner), gut.lattice.read(gut.loop_mm, inner)
-    place = gut.lattice.read(gut.colon_s, inner)
+    fields = (gut.colon_mm, gut.loop_mm, gut.loop_axis_mm, gut.colon_s)
+    colon, loop, axis, place = (gut.lattice.read(field, inner) for field in fields)
     free = cavity[part] & np.isin(tissue[part], (Tissue.VISCERAL_FAT, Tissue.MEDIASTINUM, Tissue.SOFT_TISSUE, Tissue.THYMUS))
     t, n = tissue[part], label[part]
     loops = free & (loop > 0)
-    t[loops] = np.where(loop > WALL_MM["loop"], Tissue.BOWEL_LUMEN, Tissue.SMALL_BOWEL)[loops]
+    hollow = (loop > WALL_MM["loop"]) & (axis < LUMEN_MM)
+    t[loops] = np.where(hollow, Tissue.BOWEL_LUMEN, Tissue.SMALL_BOWEL)[loops]
     n[loops] = NAME["small_bowel"]
     tube = free & (colon > 0)
     rectum = place > RECTUM_FROM

@@ -70,6 +70,10 @@ def grow(lean: NDArray[np.bool_], thickness: Field, lattice: Lattice, volume_ml:
     gap_ml = float(np.count_nonzero(closed[inner] & ~lean)) * lattice.voxel_ml
     reach = _threshold(ratio, signed, max(volume_ml - gap_ml, 0.0), lattice)
     depth[box] = reach * thickness - signed + SKIN_MM
+    pieces, n = ndimage.label(depth > 0)
+    if n > 1:
+        sizes = np.bincount(pieces.ravel())[1:]
+        depth[(pieces > 0) & (pieces != 1 + int(np.argmax(sizes)))] = -REACH_MM
     return depth
 
 
