@@ -36,7 +36,9 @@ def sample(
     atlas: AtlasFolder,
     out: Out,
     n: Annotated[int, typer.Option("-n", min=1, help="patients to draw")] = 1,
-    sex: Annotated[str | None, typer.Option(help="F or M, with --age, --height-cm and --weight-kg: one given patient")] = None,
+    sex: Annotated[
+        str | None, typer.Option(help="F or M, with --age, --height-cm and --weight-kg: one given patient")
+    ] = None,
     age: Annotated[float, typer.Option(min=18, max=100)] = 60.0,
     height_cm: Annotated[float, typer.Option(min=130, max=215)] = 170.0,
     weight_kg: Annotated[float, typer.Option(min=35, max=220)] = 75.0,
@@ -55,7 +57,8 @@ def sample(
     else:
         known: Literal["F", "M"] = "F" if sex == "F" else "M"
         patients = [
-            Patient(id=f"V{k:05d}", sex=known, age_years=age, height_cm=height_cm, weight_kg=weight_kg) for k in range(n)
+            Patient(id=f"V{k:05d}", sex=known, age_years=age, height_cm=height_cm, weight_kg=weight_kg)
+            for k in range(n)
         ]
     order = Order(atlas=atlas, out=out, spacing_mm=resolution, seed=seed, keep_scans=keep_scans)
     for name in run(order, patients, workers):
@@ -80,7 +83,9 @@ def fidelity(
     population: Annotated[Path, typer.Argument(help="folder of scans with patients.csv, or an organs.csv")],
     out: Out,
     reference: Annotated[Path | None, typer.Option(help="another such folder or organs.csv")] = None,
-    published: Annotated[Path | None, typer.Option(help="CSV: organ, quantity, sex, mean[, sd, p5, p95, source]")] = None,
+    published: Annotated[
+        Path | None, typer.Option(help="CSV: organ, quantity, sex, mean[, sd, p5, p95, source]")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="for the bootstrap")] = 0,
 ) -> None:
     """Hold a population against another one, or against published values, organ by organ: CSV and violin plots."""

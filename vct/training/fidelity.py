@@ -69,9 +69,7 @@ def _band(name: str, low: float, high: float) -> str:
     return f"{name} >= {low:g}" if high >= 100.0 else f"{name} {low:g}-{high:g}"
 
 
-def compare(
-    numbers: Sequence[OrganNumber], reference: Sequence[OrganNumber], seed: int = 0
-) -> list[Deviation]:
+def compare(numbers: Sequence[OrganNumber], reference: Sequence[OrganNumber], seed: int = 0) -> list[Deviation]:
     """Every organ, quantity and subgroup that both populations hold at least eight times.
 
     A reference whose body sizes are unknown (NaN) is compared by sex and age only. Raises InputError when nothing can be
@@ -136,7 +134,9 @@ def _deviation(
     )
 
 
-def _percent(value: NDArray[np.float64] | np.floating, reference: NDArray[np.float64] | np.floating) -> NDArray[np.float64]:
+def _percent(
+    value: NDArray[np.float64] | np.floating, reference: NDArray[np.float64] | np.floating
+) -> NDArray[np.float64]:
     return np.asarray(100.0 * (value / reference - 1.0))
 
 
@@ -248,7 +248,8 @@ def compare_published(
 
 def as_table(rows: Sequence[Deviation] | Sequence[AgainstPublished]) -> pd.DataFrame:
     """The rows as a data frame, columns in their order."""
-    import pandas as pd
     from dataclasses import asdict
+
+    import pandas as pd
 
     return pd.DataFrame([asdict(row) for row in rows])

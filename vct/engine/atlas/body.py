@@ -110,7 +110,9 @@ def make_body(patient: Patient, case: Case, frame: Frame, rng: Generator) -> Bod
     strand_lattice = _lattice(fitted, fov, 6.0)
     strands = strand_lattice.noise(rng, 7.0)
     vessel_lattice = _organ_lattice(fitted, case)
-    skin, center_y, centers = _skin(fitted, lattice, to_frame, to_arms, to_case, depth, case, target, patient, fov, breasts)
+    skin, center_y, centers = _skin(
+        fitted, lattice, to_frame, to_arms, to_case, depth, case, target, patient, fov, breasts
+    )
     gut, rest_ml = _gut(fitted, case, lattice, target, gut_rng, (to_frame, to_tubes, to_case), depth, lining)
     belly_share = float(np.clip((target.visceral_ml - chest_ml) / max(rest_ml, 1.0), 0.40, 0.985))
     return Body(
@@ -181,9 +183,7 @@ def _moved(lattice: Lattice, wave: tuple[Field, ...]) -> tuple[Any, Any, Any]:
     return x + wave[0], y + wave[1], z + 0.5 * wave[2]
 
 
-def nearest(
-    labels: NDArray[np.uint8], origin_mm: Any, spacing_mm: float, points: Any
-) -> NDArray[np.uint8]:
+def nearest(labels: NDArray[np.uint8], origin_mm: Any, spacing_mm: float, points: Any) -> NDArray[np.uint8]:
     """Labels at points by nearest neighbour, 0 outside."""
     index = []
     inside: Any = True
@@ -349,9 +349,7 @@ def _skin(
     return skin, center, centers
 
 
-def _breasts(
-    fitted: Fit, patient: Patient, target: Composition, rng: Generator
-) -> tuple[float, float, float]:
+def _breasts(fitted: Fit, patient: Patient, target: Composition, rng: Generator) -> tuple[float, float, float]:
     """Half axes in mm of half ellipsoids on the chest; each 250 ml at BMI 23 (ICRP 89: both 500 g), growing with BMI."""
     z = float(np.clip(rng.normal(0, 0.25), -0.6, 0.6))
     if patient.sex == "M":
@@ -406,9 +404,7 @@ def _gut(
     used = (rows > low) & (rows < high)
     wide = float(fitted.cage.radius[used].max()) + 12.0
     axis = fitted.cage.axis_y[used]
-    lattice = Lattice.over(
-        (-wide, axis.min() - 110.0, low), (wide, axis.max() + wide, high), GUT_MM
-    )
+    lattice = Lattice.over((-wide, axis.min() - 110.0, low), (wide, axis.max() + wide, high), GUT_MM)
     axes = lattice.axes_mm()
     frame_points, tube_points, case_points = (tuple(coarse.read(v, axes) for v in _float32(p)) for p in pulls)
     cavity = _read_frame(frame, frame_points) == Tissue.CAVITY

@@ -36,7 +36,9 @@ class Screened:
     marks: Landmarks
 
 
-def build(organs: Path, table: Path, template: Path, out: Path, naming: str = "autopet", seed: int = 0) -> dict[str, Any]:
+def build(
+    organs: Path, table: Path, template: Path, out: Path, naming: str = "autopet", seed: int = 0
+) -> dict[str, Any]:
     """Screen the maps listed in `table` (CSV: file, sex, age_years), name the template's parts, write the atlas folder.
 
     `naming` is "autopet" (ten classes) or "totalsegmentator" (numbers of `vct.structures`). Returns the counts: cases
@@ -96,9 +98,7 @@ def _read_table(table: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _screen(
-    organs: Path, rows: list[dict[str, str]], naming: str
-) -> Iterator[tuple[Screened | None, tuple[str, str]]]:
+def _screen(organs: Path, rows: list[dict[str, str]], naming: str) -> Iterator[tuple[Screened | None, tuple[str, str]]]:
     for row in rows:
         path = organs / row["file"]
         name = path.name.removesuffix(".gz").removesuffix(".nii")
@@ -144,7 +144,9 @@ def _read_map(path: Path, naming: str) -> NDArray[np.uint8]:
 def _with_body_size(kept: list[Screened], seed: int) -> Iterator[CaseRow]:
     for sex in ("F", "M"):
         group = [case for case in kept if case.sex == sex]
-        seen = np.array([[c.marks.trunk_mm, c.marks.chest_mm, c.marks.belly_mm, c.marks.volumes_ml[Organ.LIVER]] for c in group])
+        seen = np.array(
+            [[c.marks.trunk_mm, c.marks.chest_mm, c.marks.belly_mm, c.marks.volumes_ml[Organ.LIVER]] for c in group]
+        )
         scores = (seen - seen.mean(axis=0)) / np.maximum(seen.std(axis=0), 1e-9)
         for case, (trunk, chest, belly, liver) in zip(group, scores, strict=True):
             rng = stream(seed, case.name, "body size")

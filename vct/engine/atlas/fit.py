@@ -114,7 +114,9 @@ def fit(case: Case, frame: Frame, patient: Patient) -> Fit:
     seen_base = pose.offset_mm[2] + pose.scale[2] * row.base_z_mm
     base = 0.5 * expected_base + 0.5 * float(np.clip(seen_base, expected_base - 50, expected_base + 50))
     trunk = unit * (frame.apex_z_mm - frame.pelvis_z_mm)
-    pelvis = apex - float(np.clip(apex - (pose.offset_mm[2] + pose.scale[2] * row.pelvis_z_mm), 0.93 * trunk, 1.07 * trunk))
+    pelvis = apex - float(
+        np.clip(apex - (pose.offset_mm[2] + pose.scale[2] * row.pelvis_z_mm), 0.93 * trunk, 1.07 * trunk)
+    )
     patient_z = np.array([pelvis - 400 * unit, pelvis, base, apex, apex + 300 * unit])
     template_z = np.array(
         [frame.pelvis_z_mm - 400, frame.pelvis_z_mm, frame.base_z_mm, frame.apex_z_mm, frame.apex_z_mm + 300]
@@ -137,9 +139,7 @@ def fit(case: Case, frame: Frame, patient: Patient) -> Fit:
     )
 
 
-def _axis_shift(
-    case: Case, frame: Frame, pose: Pose, knots: tuple[Array, Array], levels: Array
-) -> NDArray[np.float64]:
+def _axis_shift(case: Case, frame: Frame, pose: Pose, knots: tuple[Array, Array], levels: Array) -> NDArray[np.float64]:
     """How far the body axis lies from the template's, by height: from lungs' backs, kidneys and bladder."""
     from scipy import ndimage
 

@@ -95,7 +95,9 @@ def _refined(template: Template) -> Template:
     """Fatty marrow in the limbs apart, no external genitals, great vessels above the heart apart from its chambers."""
     frame = np.ascontiguousarray(template.frame).copy()
     limbs = [STRUCTURES[f"{bone}_{side}"] for bone in ("femur", "humerus") for side in ("left", "right")]
-    frame[np.isin(frame, (Tissue.MARROW, Tissue.RED_MARROW)) & np.isin(template.frame_name, limbs)] = Tissue.YELLOW_MARROW
+    frame[np.isin(frame, (Tissue.MARROW, Tissue.RED_MARROW)) & np.isin(template.frame_name, limbs)] = (
+        Tissue.YELLOW_MARROW
+    )
     frame[frame == Tissue.GENITALS] = Tissue.OUTSIDE
     arms = _without_sheets(template)
     arms[arms == Tissue.MARROW] = Tissue.YELLOW_MARROW

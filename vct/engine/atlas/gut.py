@@ -87,7 +87,9 @@ def _tube(knots: NDArray[Any], clearance: Field, lattice: Lattice, rng: Generato
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(knots[:, :3], axis=0), axis=1))])
     s = np.arange(0.0, along[-1], 3.0)
     line = CubicSpline(along, knots)(s)
-    wobble = sum(rng.normal(0, 5.0) * np.sin(s[:, None] / rng.uniform(25, 60) + rng.uniform(0, 6.28, 3)) for _ in range(3))
+    wobble = sum(
+        rng.normal(0, 5.0) * np.sin(s[:, None] / rng.uniform(25, 60) + rng.uniform(0, 6.28, 3)) for _ in range(3)
+    )
     line[:, :3] += wobble
     slopes = np.gradient(clearance, lattice.spacing_mm)
     free = s / along[-1] < RECTUM_FROM

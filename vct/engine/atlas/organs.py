@@ -26,7 +26,12 @@ class SoftOrgan:
         from scipy import ndimage
 
         found: NDArray[Any] = ndimage.map_coordinates(
-            self.level, index - self.low[:, None].astype(np.float32), order=1, mode="constant", cval=-1.0, output=np.float32
+            self.level,
+            index - self.low[:, None].astype(np.float32),
+            order=1,
+            mode="constant",
+            cval=-1.0,
+            output=np.float32,
         )
         return found
 

@@ -38,7 +38,7 @@ BASE: dict[Tissue, tuple[str, float]] = {
     Tissue.SPLEEN: ("spleen", 1.05),
     Tissue.KIDNEY: ("kidneys", 0.95),
     Tissue.STOMACH_WALL: ("stomach", 1.45),
-    Tissue.SMALL_BOWEL: ("small_bowel", 0.85),
+    Tissue.SMALL_BOWEL: ("small_bowel", 0.65),
     Tissue.COLON_WALL: ("colon", 1.2),
     Tissue.BLADDER: ("urinary_bladder", 0.8),
     Tissue.PANCREAS: ("pancreas", 1.0),
@@ -68,7 +68,7 @@ BASE: dict[Tissue, tuple[str, float]] = {
     Tissue.BREAST_GLAND: ("subcutaneous_fat", 2.2),
     Tissue.SKIN: ("subcutaneous_fat", 1.5),
     Tissue.SUBCUTANEOUS_FAT: ("subcutaneous_fat", 0.72),
-    Tissue.BOWEL_LUMEN: ("small_bowel", 0.5),
+    Tissue.BOWEL_LUMEN: ("small_bowel", 0.4),
     Tissue.THYROID: ("thyroid", 1.15),
 }
 # organ of hedyPET: (structures that it is measured in, tissues repainted, own recovery)
@@ -210,7 +210,7 @@ def _activity(
     fine[[Tissue.LIVER, Tissue.SPLEEN, Tissue.BLADDER, Tissue.BLOOD_POOL, Tissue.ARTERY]] = 0.03
     fine[[Tissue.MYOCARDIUM, Tissue.KIDNEY, Tissue.KIDNEY_CORE]] = 0.12
     slow = np.zeros(N_TISSUES, np.float32)
-    slow[list(BOWEL)] = 0.45
+    slow[list(BOWEL)] = 0.55
     slow[[Tissue.STOMACH_WALL, Tissue.URETER]] = (0.2, 0.9)
     slow[[Tissue.MYOCARDIUM, Tissue.RENAL_PELVIS]] = (0.25, 0.4)
     first = coarse.read(fields[0], axes)

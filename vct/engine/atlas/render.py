@@ -88,9 +88,7 @@ def _render_slab(body: Body, day: Day, axes: tuple[Any, Any, Any]) -> tuple[NDAr
     skin = lattice.read(body.skin_mm, axes)
     inside = skin > 0
     tissue = np.where(inside, np.where(skin < SKIN_MM, Tissue.SKIN, Tissue.SUBCUTANEOUS_FAT), 0).astype(np.uint8)
-    label = np.where(
-        inside, np.where(skin < SKIN_MM, NAME["skin"], NAME["subcutaneous_fat"]), 0
-    ).astype(np.uint8)
+    label = np.where(inside, np.where(skin < SKIN_MM, NAME["skin"], NAME["subcutaneous_fat"]), 0).astype(np.uint8)
     _breasts(body, axes, inside, tissue, label)
     _arms(body, axes, tissue, label)
     frame_at = tuple(lattice.read(value, axes) for value in body.to_frame)
@@ -154,9 +152,9 @@ def _fill_cavity(
     held = cavity & (tubes > 0) & (tubes != Tissue.LIVER_VESSEL)
     tissue[held], label[held] = tubes[held], tube_names[held]
     unnamed = held & (label == 0)
-    label[unnamed] = np.where(np.isin(tubes, (Tissue.ARTERY, Tissue.LUNG_VESSEL)), NAME["pulmonary_artery"], NAME["torso_fat"])[
-        unnamed
-    ]
+    label[unnamed] = np.where(
+        np.isin(tubes, (Tissue.ARTERY, Tissue.LUNG_VESSEL)), NAME["pulmonary_artery"], NAME["torso_fat"]
+    )[unnamed]
     _gut(body, day, axes, cavity, tissue, label)
     if body.patient.sex == "F":
         _uterus(body, axes, cavity, tissue, label)
@@ -174,7 +172,9 @@ def _gut(body: Body, day: Day, axes: Any, cavity: Any, tissue: NDArray[np.uint8]
     inner = (axes[0], axes[1], z[first:last])
     fields = (gut.colon_mm, gut.loop_mm, gut.loop_axis_mm, gut.colon_s)
     colon, loop, axis, place = (gut.lattice.read(field, inner) for field in fields)
-    free = cavity[part] & np.isin(tissue[part], (Tissue.VISCERAL_FAT, Tissue.MEDIASTINUM, Tissue.SOFT_TISSUE, Tissue.THYMUS))
+    free = cavity[part] & np.isin(
+        tissue[part], (Tissue.VISCERAL_FAT, Tissue.MEDIASTINUM, Tissue.SOFT_TISSUE, Tissue.THYMUS)
+    )
     t, n = tissue[part], label[part]
     loops = free & (loop > 0)
     hollow = (loop > WALL_MM["loop"]) & (axis < LUMEN_MM)

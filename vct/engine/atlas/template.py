@@ -249,7 +249,9 @@ def _tube_names(organs: Labels, frame: Labels, spacing: float) -> Labels:
         (Tissue.VEIN, "inferior_vena_cava", "superior_vena_cava"),
     ):
         mask = organs == tissue
-        core = ndimage.binary_opening(mask, ball, iterations=reach) & np.broadcast_to(np.abs(x) * spacing < 48, mask.shape)
+        core = ndimage.binary_opening(mask, ball, iterations=reach) & np.broadcast_to(
+            np.abs(x) * spacing < 48, mask.shape
+        )
         trunk = mask & ndimage.binary_dilation(core, ball, iterations=2)
         low = mask & (heights < 0.345)
         side = "iliac_artery" if tissue == Tissue.ARTERY else "iliac_vena"
