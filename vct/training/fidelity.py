@@ -72,10 +72,10 @@ def _band(name: str, low: float, high: float) -> str:
 def compare(numbers: Sequence[OrganNumber], reference: Sequence[OrganNumber], seed: int = 0) -> list[Deviation]:
     """Every organ, quantity and subgroup that both populations hold at least eight times.
 
-    A reference whose body sizes are unknown (NaN) is compared by sex and age only. Raises InputError when nothing can be
-    compared.
+    A reference whose body sizes are unknown (NaN) is compared by sex and age only. Raises InputError when nothing can
+    be compared.
     """
-    theirs = {name: group for name, group in subgroups(reference)}
+    theirs = dict(subgroups(reference))
     found = []
     for name, group in subgroups(numbers):
         mine_by, their_by = _series(group), _series(theirs[name])
@@ -174,7 +174,7 @@ class AgainstPublished:
 
 
 def read_published(path: Path) -> list[Published]:
-    """A table of published values: columns organ, quantity, sex (F, M or all), mean, and optionally sd, p5, p95, source.
+    """A table of published values: columns organ, quantity, sex (F, M or all), mean, perhaps sd, p5, p95, source.
 
     Raises InputError when the table is missing or broken.
     """

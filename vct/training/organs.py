@@ -87,7 +87,7 @@ def _numbers(organ: str) -> tuple[int, ...]:
 
 
 def measure_folder(folder: Path) -> list[OrganNumber]:
-    """Numbers of a folder of scans: `NAME_pet.nii.gz`, `NAME_labels.nii.gz` and `patients.csv` (or a finished `organs.csv`).
+    """Numbers of scans: `NAME_pet.nii.gz`, `NAME_labels.nii.gz` and `patients.csv`; or a finished `organs.csv`.
 
     `patients.csv` has the columns scan, sex, age_years, height_cm, weight_kg. Raises InputError when files are missing.
     """

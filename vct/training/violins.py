@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vct.errors import InputError
@@ -12,7 +12,7 @@ SHOWN = ("liver", "heart", "kidneys", "spleen", "lungs", "aorta")
 
 
 def save_violins(
-    path: Path, quantity: str, populations: dict[str, Sequence[OrganNumber]], organs: Sequence[str] = SHOWN
+    path: Path, quantity: str, populations: Mapping[str, Sequence[OrganNumber]], organs: Sequence[str] = SHOWN
 ) -> None:
     """Write one PNG, SVG or HTML: a violin an organ, sex and population. Raises InputError when no number is there."""
     import altair as alt

@@ -76,7 +76,8 @@ def test_cleaning_mends(sources: Path) -> None:
 
 
 def test_what_is_left_out_is_written_down(sources: Path, tmp_path: Path) -> None:
-    rows = list(csv.DictReader((sources / "organs.csv").open()))
+    with (sources / "organs.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
     rows[0]["age_years"] = "12"
     table = tmp_path / "t.csv"
     with table.open("w", newline="") as file:

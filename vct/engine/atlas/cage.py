@@ -31,7 +31,8 @@ class Cage:
     @property
     def levels_mm(self) -> NDArray[np.float64]:
         """Heights of the rows."""
-        return self.low_z_mm + LEVEL_MM * np.arange(len(self.axis_y))
+        rows: NDArray[np.float64] = self.low_z_mm + LEVEL_MM * np.arange(len(self.axis_y), dtype=np.float64)
+        return rows
 
     def volume_ml(self) -> float:
         """Volume inside the wall."""
@@ -40,7 +41,8 @@ class Cage:
 
 def angles() -> NDArray[np.float64]:
     """Centres of the angle bins, radians."""
-    return (np.arange(N_ANGLES) + 0.5) * 2.0 * np.pi / N_ANGLES
+    turn: NDArray[np.float64] = (np.arange(N_ANGLES) + 0.5) * 2.0 * np.pi / N_ANGLES
+    return turn
 
 
 def reach(x: NDArray[Any], y: NDArray[Any], level: NDArray[Any], n_levels: int) -> Table:

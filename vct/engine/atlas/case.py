@@ -43,7 +43,7 @@ TOTALSEGMENTATOR: dict[int, Organ] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseRow:
-    """What the atlas's index knows of a case. Positions in mm of the case's own map (RAS+, origin at its first voxel)."""
+    """What the atlas's index knows of a case. Positions are mm from the first voxel of its own map (RAS+)."""
 
     name: str
     sex: Sex

@@ -3,8 +3,8 @@
 Candidates come from US adults given sex and age (NHANES 2017-2023: height and ln BMI linear and quadratic in age,
 fitted with survey weights; CDC, public domain) and are weighted by how well they explain what the organ map shows: the
 length of the trunk (r = 0.75 with height in 550 AutoPET crops, TotalGen `ratio.txt`), the volume of the
-liver (R2 about 0.3 on body surface, Feng 2017, World J Gastroenterol 23:4968), the width of the chest and the depth from
-kidneys to liver and stomach (correlations with ln BMI of 0.30 and 0.65 assumed).
+liver (R2 about 0.3 on body surface, Feng 2017, World J Gastroenterol 23:4968), the width of the chest and the
+depth from kidneys to liver and stomach (correlations with ln BMI of 0.30 and 0.65 assumed).
 """
 
 from __future__ import annotations

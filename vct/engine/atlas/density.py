@@ -1,7 +1,7 @@
 """HU of every tissue: portal-venous phase in most patients (94 % of AutoPET's CTs), native in the others.
 
-Native: Buzug 2008, Heymsfield 2005 and Prokop 2003 (via MUDR); portal-venous values are typical clinical ones (recalled;
-`ct_hu_reference` of the shared notes). Trabecular bone falls by 10 HU in ten years (assumed), fatty liver in a tail.
+Native: Buzug 2008, Heymsfield 2005 and Prokop 2003 (via MUDR); portal-venous values are typical clinical ones
+(recalled). Trabecular bone falls by 10 HU in ten years (assumed), fatty liver in a tail.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Atlas:
     noise_hu: float = 13.0
     _rows: tuple[CaseRow, ...] = field(init=False, repr=False)
     _frame: Frame = field(init=False, repr=False)
-    _bodies: OrderedDict[tuple[str, int], Body] = field(init=False, repr=False, default_factory=OrderedDict)
+    _bodies: OrderedDict[tuple[Patient, int], Body] = field(init=False, repr=False, default_factory=OrderedDict)
 
     spec_name: ClassVar[str] = "atlas"
 
@@ -122,7 +122,7 @@ class Atlas:
 
     def body(self, patient: Patient, seed: int) -> Body:
         """The patient's body; the last few are kept, since visits share it."""
-        key = (patient.id, seed)
+        key = (replace(patient, arm=""), seed)
         if key not in self._bodies:
             rng = stream(seed, patient.id, "body")
             row = choose_case(self._rows, patient, rng)

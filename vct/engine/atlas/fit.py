@@ -8,12 +8,13 @@ that the abdomen must hold. Inside the wall radii scale; outside, the wall keeps
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vct.engine.atlas.cage import LEVEL_MM, N_ANGLES, Cage, Table, angles, fill_gaps, look_up, reach, smooth
+from vct.engine.atlas.cage import LEVEL_MM, Cage, Table, angles, fill_gaps, look_up, reach, smooth
 from vct.engine.atlas.case import Case, Organ
 from vct.engine.atlas.frame import Frame
 from vct.records import Patient
@@ -92,7 +93,7 @@ def pose_of(case: Case, frame: Frame, patient: Patient) -> Pose:
 
 def _by_level(z: Array, values: Array, n: int = 12) -> list[Array]:
     edges = np.linspace(z.min(), z.max() + 1e-6, n + 1)
-    parts = [values[(z >= low) & (z < high)] for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [values[(z >= low) & (z < high)] for low, high in pairwise(edges)]
     return [part for part in parts if part.size]
 
 
@@ -224,6 +225,3 @@ def inflated(fitted: Fit, amount: float) -> Fit:
     factor = np.clip(1.0 + amount * bump, 0.40, 2.5)
     radius = np.maximum(cage.radius * factor, np.minimum(fitted.hull, cage.radius))
     return replace(fitted, cage=replace(cage, radius=radius))
-
-
-__all__ = ["MARGIN_MM", "N_ANGLES", "Fit", "Pose", "fit", "inflated", "pose_of"]

@@ -113,7 +113,7 @@ def _without_sheets(template: Template) -> NDArray[np.uint8]:
     part = arms[:, :, max(low, 0) :]
     reach = max(1, round(6.0 / template.spacing_mm))
     kept = ndimage.binary_opening(part > 0, iterations=reach)
-    pieces, n = ndimage.label(kept)
+    pieces, _ = ndimage.label(kept)
     sizes = np.bincount(pieces.ravel())
     big = np.concatenate([[False], sizes[1:] > 0.1 * sizes[1:].max(initial=0)])
     part[~big[pieces]] = 0
@@ -178,3 +178,24 @@ def _inset(template: Template, tissues: tuple[Tissue, ...], margin_mm: float) ->
         center_mm=points.mean(axis=0),
         covariance=np.cov(points.T),
     )
+
+
+def nearest(labels: NDArray[np.uint8], origin_mm: Any, spacing_mm: float, points: Any) -> NDArray[np.uint8]:
+    """Labels at points by nearest neighbour, 0 outside."""
+    index = []
+    inside: Any = True
+    for value, o, n in zip(points, origin_mm, labels.shape, strict=True):
+        at = np.rint((value - o) * (1.0 / spacing_mm)).astype(np.int32)
+        good = (at >= 0) & (at < n)
+        inside = inside & good
+        index.append(np.where(good, at, 0))
+    flat = (index[0] * labels.shape[1] + index[1]) * labels.shape[2] + index[2]
+    found: NDArray[np.uint8] = np.where(inside, labels.ravel()[flat], 0).astype(np.uint8)
+    return found
+
+
+def read_frame(frame: Frame, points: Any, layer: str = "frame") -> NDArray[np.uint8]:
+    """Codes of a layer ("frame", "arms", "tubes") at points in its mm."""
+    template = frame.template
+    labels = frame.tubes if layer == "tubes" else getattr(template, layer)
+    return nearest(labels, template.origin_mm, template.spacing_mm, points)

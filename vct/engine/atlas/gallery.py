@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vct.engine.atlas.engine import Atlas
-from vct.records import Patient, Scan, Snapshot, Visit
+from vct.records import Patient, Scan, Sex, Snapshot, Visit
 from vct.structures import labels_of
 
+SEXES: tuple[Sex, ...] = ("F", "M")
 AGES = (35.0, 70.0)
 BMIS = (19.0, 26.0, 38.0)
 HEIGHT_CM = {"F": 163.0, "M": 177.0}
@@ -27,12 +28,12 @@ def gallery_patients() -> list[Patient]:
     return [
         Patient(
             id=f"{sex}{age:.0f}-BMI{bmi:.0f}",
-            sex=sex,  # type: ignore[arg-type]
+            sex=sex,
             age_years=age,
             height_cm=HEIGHT_CM[sex],
             weight_kg=bmi * (HEIGHT_CM[sex] / 100.0) ** 2,
         )
-        for sex in ("F", "M")
+        for sex in SEXES
         for age in AGES
         for bmi in BMIS
     ]

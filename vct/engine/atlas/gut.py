@@ -18,7 +18,7 @@ from vct.engine.atlas.fit import Fit
 from vct.engine.atlas.lattice import Field, Lattice
 
 LOOP_SIGMA_MM = 17.0
-# height (0 pelvic floor, 1 lung base), angle in degrees (0 right, 90 front, 180 left), distance share of the wall's, radius mm
+# height (0 pelvic floor, 1 lung base), angle in degrees (0 right, 90 front), distance over the wall's, radius in mm
 COURSE = (
     (0.36, 35, 0.74, 21),
     (0.46, 22, 0.80, 24),
@@ -91,7 +91,7 @@ def _tube(knots: NDArray[Any], clearance: Field, lattice: Lattice, rng: Generato
         rng.normal(0, 5.0) * np.sin(s[:, None] / rng.uniform(25, 60) + rng.uniform(0, 6.28, 3)) for _ in range(3)
     )
     line[:, :3] += wobble
-    slopes = np.gradient(clearance, lattice.spacing_mm)
+    slopes: list[Field] = list(np.gradient(clearance, lattice.spacing_mm))
     free = s / along[-1] < RECTUM_FROM
     for _ in range(6):
         missing = np.clip(line[:, 3] + 2.0 - lattice.at(clearance, line[:, :3]), 0.0, 8.0) * free

@@ -16,7 +16,7 @@ BLUR_VOXELS = 0.75
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoftOrgan:
-    """`level` (x, y, z) is positive inside the organ and negative outside; `low` is the box's first voxel in the map."""
+    """`level` (x, y, z) is positive inside the organ, negative outside; `low` is the box's first voxel in the map."""
 
     level: Field
     low: NDArray[np.int64]

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vct.engine.atlas.body import LINING_DEPTH, Body, nearest
+from vct.engine.atlas.body import Body
 from vct.engine.atlas.case import Organ
 from vct.engine.atlas.day import Day
+from vct.engine.atlas.filling import LINING_DEPTH
+from vct.engine.atlas.frame import nearest
 from vct.engine.atlas.gut import RECTUM_FROM
 from vct.engine.atlas.organs import SoftOrgan
 from vct.engine.atlas.skin import SKIN_MM
@@ -71,7 +73,7 @@ def _inner_box(body: Body, x: Any, y: Any, z: Any) -> tuple[slice, slice]:
     lattice = body.lattice
     low = int(np.clip((z[0] - lattice.origin_mm[2]) / lattice.spacing_mm - 1, 0, lattice.shape[2] - 1))
     high = int(np.clip((z[-1] - lattice.origin_mm[2]) / lattice.spacing_mm + 2, low + 1, lattice.shape[2]))
-    held = (body.skin_mm[:, :, low:high] > 0).any(axis=2)
+    held: NDArray[np.bool_] = np.any(body.skin_mm[:, :, low:high] > 0, axis=2)
     box = []
     for axis, line in ((0, x), (1, y)):
         along = np.nonzero(held.any(axis=1 - axis))[0]
@@ -91,7 +93,7 @@ def _render_slab(body: Body, day: Day, axes: tuple[Any, Any, Any]) -> tuple[NDAr
     label = np.where(inside, np.where(skin < SKIN_MM, NAME["skin"], NAME["subcutaneous_fat"]), 0).astype(np.uint8)
     _breasts(body, axes, inside, tissue, label)
     _arms(body, axes, tissue, label)
-    frame_at = tuple(lattice.read(value, axes) for value in body.to_frame)
+    frame_at = tuple(lattice.read(value, axes) for value in body.pulls.frame)
     wall = nearest(template.frame, template.origin_mm, template.spacing_mm, frame_at)
     names = nearest(template.frame_name, template.origin_mm, template.spacing_mm, frame_at)
     solid = (wall > 0) & inside
@@ -120,7 +122,7 @@ def _arms(body: Body, axes: Any, tissue: NDArray[np.uint8], label: NDArray[np.ui
     template = body.fitted.frame.template
     if axes[2][-1] < body.arms_low_mm:
         return
-    for side, points in zip(("right", "left"), body.to_arms, strict=True):
+    for side, points in zip(("right", "left"), body.pulls.arms, strict=True):
         at = tuple(body.lattice.read(value, axes) for value in points)
         arm = nearest(template.arms, template.origin_mm, template.spacing_mm, at)
         held = (arm > 0) & (tissue > 0)
@@ -137,14 +139,14 @@ def _fill_cavity(
     frame, lattice = body.fitted.frame, body.lattice
     tissue[cavity], label[cavity] = Tissue.VISCERAL_FAT, NAME["torso_fat"]
     chest = frame_at[2] > frame.base_z_mm
-    depth = lattice.read(body.depth, axes)
+    depth = lattice.read(body.pulls.depth, axes)
     lining = cavity & (depth > np.where(chest, LINING_DEPTH, body.lining_depth))
     tissue[lining], label[lining] = Tissue.MUSCLE, NAME["skeletal_muscle"]
     tissue[cavity & chest & ~lining] = Tissue.MEDIASTINUM
     level = np.where(chest, body.fat_levels[0], body.fat_levels[1])
     firm = cavity & ~lining & (body.strands_at(axes) > level)
     tissue[firm], label[firm] = Tissue.SOFT_TISSUE, NAME["body"]
-    tubes_at = list(lattice.read(value, axes) for value in body.to_tubes)
+    tubes_at = [lattice.read(value, axes) for value in body.pulls.tubes]
     tubes_at[2] = tubes_at[2] + day.breath(tubes_at[2], frame.base_z_mm)
     template = frame.template
     tubes = nearest(frame.tubes, template.origin_mm, template.spacing_mm, tubes_at)
@@ -212,7 +214,7 @@ def _real_organs(body: Body, day: Day, axes: Any, tissue: NDArray[np.uint8], lab
         if box is None:
             continue
         inner = tuple(axis[piece] for axis, piece in zip(axes, box, strict=True))
-        at = [lattice.read(value, inner) for value in body.to_case]
+        at = [lattice.read(value, inner) for value in body.pulls.case]
         if organ not in (Organ.BLADDER, Organ.PROSTATE):
             at[2] = at[2] + day.breath(at[2], body.case.row.base_z_mm)
         index = np.stack([value.ravel() for value in at]) / np.float32(maps.spacing_mm)

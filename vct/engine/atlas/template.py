@@ -147,7 +147,7 @@ def _name_bones(names: Labels, frame: Labels, spacing: float) -> None:
     from scipy import ndimage
 
     bone = np.isin(frame, BONE)
-    x, y, z, length = _relative(frame)
+    x, y, z, _ = _relative(frame)
     mm_x = np.abs(x) * spacing
     canal_y = _canal_course(frame)
     right = np.broadcast_to(x > 0, frame.shape)
@@ -168,8 +168,8 @@ def _name_bones(names: Labels, frame: Labels, spacing: float) -> None:
         names[femur & on] = STRUCTURES[f"femur_{side}"]
         names[shoulder & on] = STRUCTURES[f"scapula_{side}"]
         names[clavicle & on] = STRUCTURES[f"clavicula_{side}"]
-        _number_ribs(names, ribs & on, frame, side)
-    for number, mask in _vertebra_slabs(frame, spine, length):
+        _number_ribs(names, ribs & on, side)
+    for number, mask in _vertebra_slabs(frame, spine):
         names[mask] = number
     names[sacrum] = STRUCTURES["sacrum"]
 
@@ -191,7 +191,7 @@ def _femur_zone(frame: Labels, x: NDArray[Any], z: NDArray[Any], spacing: float)
     return np.broadcast_to((lateral > 72) & (z + (lateral - 72) * -0.0011 < 0.095), shape)
 
 
-def _vertebra_slabs(frame: Labels, spine: NDArray[Any], length: float) -> list[tuple[int, NDArray[Any]]]:
+def _vertebra_slabs(frame: Labels, spine: NDArray[Any]) -> list[tuple[int, NDArray[Any]]]:
     """Vertebrae from L5 upward, cut at the discs: heights as shares of the cavity (mean adult proportions, assumed)."""
     z = _relative(frame)[2]
     low = 0.285
@@ -204,7 +204,7 @@ def _vertebra_slabs(frame: Labels, spine: NDArray[Any], length: float) -> list[t
     ]
 
 
-def _number_ribs(names: Labels, ribs: NDArray[Any], frame: Labels, side: str) -> None:
+def _number_ribs(names: Labels, ribs: NDArray[Any], side: str) -> None:
     """Number the ribs of one side from the top; splinters below 0.15 ml follow the rib nearest in height."""
     from scipy import ndimage
 
@@ -266,7 +266,6 @@ def _tube_names(organs: Labels, frame: Labels, spacing: float) -> Labels:
 
 def _grow_thyroid(frame: Labels, spacing: float) -> None:
     """Two lobes beside the trachea, at the top of the chest (10 by 12 by 36 mm each; assumed adult size)."""
-    x, y, z, length = _relative(frame)
     airway = np.argwhere(frame == Tissue.AIRWAY)
     high = airway[airway[:, 2] > airway[:, 2].max() - 30 / spacing] if airway.size else airway
     if not high.size:

@@ -8,6 +8,7 @@ union. A ray that does not come back to zero has met a hole in an open surface a
 from __future__ import annotations
 
 import csv
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def read_obj(path: Path) -> tuple[Points, Faces]:
                 elif parts[:1] == ["f"]:
                     corner = [int(item.split("/")[0]) for item in parts[1:]]
                     corner = [c - 1 if c > 0 else len(vertices) + c for c in corner]
-                    faces += [(corner[0], b, c) for b, c in zip(corner[1:-1], corner[2:], strict=True)]
+                    faces += [(corner[0], b, c) for b, c in pairwise(corner[1:])]
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable OBJ mesh ({error})") from error
     found = np.array(faces, dtype=np.int64).reshape(-1, 3)
@@ -49,7 +50,7 @@ def read_obj(path: Path) -> tuple[Points, Faces]:
 
 
 def inside(vertices: Points, faces: Faces, grid: Grid) -> NDArray[np.bool_]:
-    """Voxels of `grid` whose centres a mesh encloses: the majority of the axes whose rays are closed; ties are outside."""
+    """Voxels of `grid` whose centres a mesh encloses, by the majority of the axes' closed rays; ties are outside."""
     votes = np.zeros(grid.shape, np.int8)
     voters = np.zeros(grid.shape, np.int8)
     scaled = (vertices - np.array(grid.origin_mm)) / np.array(grid.spacing_mm)
