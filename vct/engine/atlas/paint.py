@@ -212,7 +212,7 @@ def _activity(
     slow = np.zeros(N_TISSUES, np.float32)
     slow[list(BOWEL)] = 0.55
     slow[[Tissue.STOMACH_WALL, Tissue.URETER]] = (0.2, 0.9)
-    slow[[Tissue.MYOCARDIUM, Tissue.RENAL_PELVIS]] = (0.25, 0.4)
+    slow[[Tissue.MYOCARDIUM, Tissue.RENAL_PELVIS]] = (0.45, 0.4)
     first = coarse.read(fields[0], axes)
     first *= fine[tissue]
     second = coarse.read(fields[1], axes)
@@ -282,7 +282,7 @@ def _calibrate_heart(table: NDArray[Any], tissue: NDArray[np.uint8], gap: float,
     """Repaint the myocardium; where it would fall below two fifths of the blood, the blood gives way."""
     share = max(float((tissue == Tissue.MYOCARDIUM).mean()), 0.05)
     floor = 0.4 * uptake.suv["aorta"]
-    wanted = float(table[Tissue.MYOCARDIUM]) + gap / (0.85 * share)
+    wanted = float(table[Tissue.MYOCARDIUM]) + gap / (0.75 * share)
     table[Tissue.MYOCARDIUM] = max(wanted, floor)
     short = min(wanted - floor, 0.0) * share * 0.85
     blood = [Tissue.BLOOD_POOL, Tissue.ATRIAL_WALL]

@@ -23,6 +23,8 @@ from vct.volume import Grid
 SLAB_MM = 96.0
 WALL_MM = {"colon": 3.0, "loop": 2.6, "stomach": 5.0}
 CORTEX_MM = 6.5
+CALYX_MM = 9.0
+CALYX_LEVEL = 1.15
 LUMEN_MM = 9.0
 LIVER_VESSEL_MM = 2.6
 NAME = STRUCTURES
@@ -274,8 +276,10 @@ def _paint_organ(
     codes = np.full(here.shape[1], code, np.uint8)
     names = np.full(here.shape[1], name, np.uint8)
     if organ == Organ.KIDNEY:
-        deep = body.maps.kidney_depth.read(here) > CORTEX_MM
-        codes[deep] = Tissue.KIDNEY_CORE
+        depth = body.maps.kidney_depth.read(here)
+        codes[depth > CORTEX_MM] = Tissue.KIDNEY_CORE
+        inner = tuple(axis[piece] for axis, piece in zip(axes, box, strict=True))
+        codes[(depth > CALYX_MM) & (body.strands_at(inner)[mine] > CALYX_LEVEL)] = Tissue.RENAL_PELVIS
         middle = body.case.row.midline_x_mm / body.maps.spacing_mm
         names[here[0] < middle] = NAME["kidney_left"]
     elif organ == Organ.STOMACH:
