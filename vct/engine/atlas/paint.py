@@ -266,6 +266,7 @@ def calibrated(
     where = {organ: np.isin(label, numbers_of(names)) for organ, (names, _, _) in CALIBRATED.items()}
     heart = np.isin(label, HEART_NUMBERS)
     table = table.copy()
+    seen: list[tuple[float, float]] = []
     for _ in range(2):
         pet = _seen(tissue, table, coarse, fields, grid, mismatch_mm[pick[2]])
         for organ, (_, codes, recovery) in CALIBRATED.items():
@@ -274,17 +275,28 @@ def calibrated(
                 gap = uptake.suv[organ] - float(pet[mask].mean())
                 table[list(codes)] = np.maximum(table[list(codes)] + gap / recovery, 0.1 * uptake.suv[organ])
         if heart.any():
-            _calibrate_heart(table, tissue[heart], uptake.suv["heart"] - float(pet[heart].mean()), uptake)
+            seen.append((float(table[Tissue.MYOCARDIUM]), float(pet[heart].mean())))
+            _calibrate_heart(table, tissue[heart], seen, uptake)
     return table
 
 
-def _calibrate_heart(table: NDArray[Any], tissue: NDArray[np.uint8], gap: float, uptake: Uptake) -> None:
-    """Repaint the myocardium; where it would fall below two fifths of the blood, the blood gives way."""
+def _calibrate_heart(
+    table: NDArray[Any], tissue: NDArray[np.uint8], seen: list[tuple[float, float]], uptake: Uptake
+) -> None:
+    """Repaint the myocardium; where it would fall below two fifths of the blood, the blood gives way.
+
+    `seen` holds (uptake painted, mean measured) of the passes so far: two of them give the response, before that it is
+    the myocardium's share of the heart times a recovery of 0.75.
+    """
     share = max(float((tissue == Tissue.MYOCARDIUM).mean()), 0.05)
+    response = 0.75 * share
+    if len(seen) > 1 and abs(seen[-1][0] - seen[-2][0]) > 0.05 * seen[-1][0]:
+        measured = (seen[-1][1] - seen[-2][1]) / (seen[-1][0] - seen[-2][0])
+        response = float(np.clip(measured, 0.4 * share, 1.6 * share))
     floor = 0.4 * uptake.suv["aorta"]
-    wanted = float(table[Tissue.MYOCARDIUM]) + gap / (0.75 * share)
+    wanted = seen[-1][0] + (uptake.suv["heart"] - seen[-1][1]) / response
     table[Tissue.MYOCARDIUM] = max(wanted, floor)
-    short = min(wanted - floor, 0.0) * share * 0.85
+    short = min(wanted - floor, 0.0) * response
     blood = [Tissue.BLOOD_POOL, Tissue.ATRIAL_WALL]
     table[blood] = np.maximum(table[blood] + short / (0.9 * (1.0 - share)), 0.4 * uptake.suv["aorta"])
 
