@@ -115,7 +115,7 @@ def cohort(
 
     population = load_population(name)
     patients = draw(population, number, seed)
-    Console().print(frame_table(population.title, against_target(population, patients)))
+    Console().print(frame_table(population.title, against_target(population, patients).drop(columns="n")))
     if out:
         write_aside(out, patients.to_csv(index=False, lineterminator="\n").encode())
         typer.echo(f"{number} patients: {out}")
@@ -130,6 +130,27 @@ def schema(out: Annotated[Path, typer.Option(help="folder for the two schema fil
     for name, make_schema in SCHEMAS.items():
         write_aside(out / name, as_bytes(make_schema()))
         typer.echo(str(out / name))
+
+
+@app.command()
+def verify() -> None:
+    """Recompute every anchored number of the statistics; the exit code is 1 if one is off."""
+    from itertools import groupby
+
+    from vct.stats.verify import passed
+    from vct.stats.verify import verify as recompute
+
+    checks = recompute()
+    for (source, checked), found in groupby(checks, key=lambda check: (check.source, check.checked)):
+        typer.echo(f"{source} ({checked})")
+        for check in found:
+            sign = "ok " if check.ok else "OFF"
+            typer.echo(
+                f"  {sign} {check.design}, {check.quantity}: expected {check.expected:.7g}, is {check.actual:.7g}"
+            )
+    off = sum(not check.ok for check in checks)
+    typer.echo(f"{len(checks)} numbers, {off} off")
+    raise typer.Exit(0 if passed(checks) else 1)
 
 
 @app.callback(invoke_without_command=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from vct.engine.base import Engine
@@ -46,8 +47,10 @@ def plan_table(protocol: Protocol, engine: Engine, workers: int) -> Table:
 
 
 def frame_table(title: str, frame: pd.DataFrame) -> Table:
-    """A data frame for the terminal."""
-    table = Table(*map(str, frame.columns), title=title)
+    """A data frame for the terminal; missing cells stay empty."""
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in frame.columns:
+        table.add_column(str(name), justify="left" if frame[name].dtype.kind in "OSU" else "right", no_wrap=True)
     for row in frame.itertuples(index=False):
         table.add_row(*(_cell(value) for value in row))
     return table
@@ -72,4 +75,5 @@ def _clock(seconds: float) -> str:
 
 
 def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = f"{value:.1f}" if isinstance(value, float) else str(value)
+    return "" if text in ("<NA>", "nan") else text

@@ -66,7 +66,7 @@ class Protocol(Part):
 
     def resolved(self) -> dict[str, Any]:
         """The protocol as plain data, the cohort and every default written out; it loads to an equal protocol."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", serialize_as_any=True)
 
 
 def load(source: str | Path) -> Protocol:

@@ -90,7 +90,7 @@ class Snapshot:
     lesions: tuple[Lesion, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Scan:
     """A PET/CT of a snapshot. `snapshot.lesions` have their `center_mm` once an engine made the scan.
 

@@ -86,7 +86,7 @@ class RunFolder:
         try:
             rows = pq.read_table(path).to_pylist()
             return tuple(Reading(**row) for row in rows)
-        except (OSError, TypeError):
+        except (OSError, TypeError, ValueError):
             return None
 
     def save_scan(self, scan: Scan) -> None:

@@ -93,7 +93,8 @@ def run(
     if folder:
         folder.begin(manifest(protocol, engine, seed, keep_scans), resume=resume)
     walk = walk_of(protocol, engine, seed, enrolment, folder, keep_scans)
-    done = {patient: found for patient in enrolment.patients if folder and (found := folder.load_readings(patient))}
+    found = {patient: folder.load_readings(patient) if folder else None for patient in enrolment.patients}
+    done = {patient: readings for patient, readings in found.items() if readings is not None}
     fresh = [patient for patient in enrolment.patients if patient not in done]
     for patient, readings in map_patients(walk, fresh, workers):
         done[patient] = readings

@@ -35,7 +35,9 @@ def test_every_endpoint_round_trips_strictly_and_names_what_it_reads(part: Any) 
         '{"kind": "percent_change", "name": "e", "readout": "r", "baseline": "b", "visits": "w"}',
         '{"kind": "response", "name": "e", "readout": "r", "baseline": "b", "visits": ["w"], "fall_percent": 0}',
         '{"kind": "response", "name": "e", "readout": "r", "baseline": "b", "visits": ["w"], "fall_percent": 101}',
-        '{"kind": "progression_time", "name": "e", "readout": "r", "baseline": "b", "visits": ["w"], "rise_percent": -1}',
+        '{"kind": "progression_time", "name": "e", "readout": "r", "baseline": "b", "visits": [], "rise_percent": 10}',
+        '{"kind": "progression_time", "name": "e", "readout": "r", "baseline": "b", "visits": ["w"],'
+        ' "rise_percent": 0}',
         '{"kind": "percist", "name": "e", "sul_peak": "r", "baseline": "b", "visits": ["w"]}',
         '{"kind": "percist", "name": "e", "sul_peak": "r", "liver_mean": "l", "liver_sd": "s", "baseline": "b",'
         ' "visits": ["w"], "responders": ["CR"]}',

@@ -64,6 +64,12 @@ def test_the_first_progression_counts(patient: Patient, read: Read) -> None:
     assert outcome.time_days == 28.0
 
 
+def test_noise_around_zero_is_not_progression(patient: Patient, read: Read) -> None:
+    table = {"sul_peak": {"baseline": -0.1, "week4": -0.1, "week8": -0.1, "week16": -0.1}}
+    (outcome,) = PART.model_copy(update={"rise_absolute": 0.0}).derive(patient, read(table))
+    assert outcome.event is False
+
+
 def test_visits_are_judged_by_their_days_not_by_their_order_in_the_file(patient: Patient, read: Read) -> None:
     table = {"sul_peak": {"baseline": 6.0, "week4": 3.0, "week8": 5.0, "week16": 5.0}}
     shuffled = PART.model_copy(update={"visits": ("week16", "week4", "week8")})

@@ -56,7 +56,7 @@ def test_golden_repeatability_limits_of_agreement(trial: Make) -> None:
 
 
 def test_a_known_log_error_is_recovered_with_its_limits(trial: Make) -> None:
-    """SD 0.1188 of ln SUV gives limits of -28 and +39 % (ACRIN 6678; Weber 2015, doi 10.2967/jnumed.114.147728)."""
+    """SD 0.1188 of ln SUV gives limits of -28 and +39 % (ACRIN 6678; Weber 2015, J Nucl Med 56:1137)."""
     rng = np.random.default_rng(10)
     truth = rng.lognormal(2.0, 0.5, 20000)
     scans = [truth * np.exp(rng.normal(0.0, 0.1188, truth.size)) for _ in range(2)]

@@ -20,14 +20,14 @@ def values(outcomes: Any) -> list[float | None]:
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
-        ("complete_cases", [5.0, None, None, None, 7.0, None]),
-        ("non_responder", [5.0, None, None, None, 7.0, None]),
-        ("last_observation", [5.0, 5.0, 5.0, None, 7.0, 7.0]),
-        ("baseline_observation", [5.0, 0.0, 0.0, 0.0, 7.0, 0.0]),
+        ("complete_cases", [5.0, 6.0, None, None, 7.0, None]),
+        ("non_responder", [5.0, 6.0, None, None, 7.0, None]),
+        ("last_observation", [5.0, 6.0, 6.0, None, 7.0, 7.0]),
+        ("baseline_observation", [5.0, 6.0, 0.0, 0.0, 7.0, 0.0]),
     ],
 )
 def test_changes(trial: Make, rule: Missing, expected: list[float | None]) -> None:
-    made = trial({"a": [(5.0, None, None), (None, 7.0, None)]}, visits=("w1", "w2", "w3"))
+    made = trial({"a": [(5.0, 6.0, None), (None, 7.0, None)]}, visits=("w1", "w2", "w3"))
     assert values(fill_missing(made.outcomes, rule)) == expected
 
 

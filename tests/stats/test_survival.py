@@ -133,6 +133,16 @@ def test_a_baseline_covariate_needs_a_baseline(trial: Make) -> None:
     assert row.estimate is not None
 
 
+def test_an_endless_ratio_is_named(trial: Make) -> None:
+    """One early event in an arm of one among two thousand: Peto's one-step estimate is beyond any double."""
+    groups = {"a": [(5.0 + i, False) for i in range(2000)], "b": [(1.0, True)]}
+    row = trial(groups, "times").row(LogRank(endpoint="e"))
+    assert row.estimate is None
+    assert "estimate infinite" in row.note
+    assert row.p_value is not None
+    assert row.p_value < 1e-6
+
+
 def test_a_median_on_a_flat_half_lies_in_its_middle() -> None:
     """Four deaths at 1, 2, 3, 4: the curve is one half from 2 to 3, and the ordinary median is 2.5."""
     curve = kaplan_meier(np.array([1.0, 2.0, 3.0, 4.0]), np.ones(4, dtype=bool), 0.95)

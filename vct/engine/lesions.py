@@ -10,18 +10,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vct.engine.sites import Mask, site_mask
+from vct.engine.sites import Mask, SiteMap
 from vct.records import Lesion
 from vct.rng import stream
 from vct.shapes import FWHM_PER_SIGMA, Box, ellipsoid_box, ellipsoid_occupancy
-from vct.structures import labels_of
 from vct.volume import Grid, Triple, Volume
 
 SOFT_TISSUE_HU = 40.0  # assumed: unenhanced soft tissue
 IN_LUNG_HU = 30.0  # assumed: a little lower, as nodules hold some air
+_ENOUGH = {
+    "bone": 0.6,
+    "mediastinum": 0.6,
+    "retroperitoneum": 0.6,
+    "pelvis_node": 0.6,
+    "axilla": 0.6,
+    "supraclavicular": 0.6,
+}
+"""Share of a lesion's ball that must lie in sites too thin for a whole one; the rest pushes neighbours aside."""
 _CANDIDATES = 300
+_CROWDED = 4.0
 _SAMPLES_ACROSS = 24
-_MAX_OVERSAMPLE = 64
+_MAX_OVERSAMPLE = 32
 
 
 def place(lesions: Sequence[Lesion], labels: Volume, seed: int, patient_id: str) -> tuple[Lesion, ...]:
@@ -29,22 +38,21 @@ def place(lesions: Sequence[Lesion], labels: Volume, seed: int, patient_id: str)
 
     `labels` must be the body's, the same at every visit; lesions that are there already must come before new ones.
     Draws come from `stream(seed, patient_id, lesion.id, "place")`. Among random voxels of the site the first is taken
-    whose ball of `room_mm` lies in the site, else the one whose ball lies in it and in the body to the largest part.
+    whose ball of `room_mm` lies in the site (in thin sites to 60 %) and in the body, else the one that does so best.
     Raises PatientError when the labels do not show a lesion's site.
     """
-    placed: list[Lesion] = []
+    sites, placed = SiteMap(labels), list[Lesion]()
     for lesion in lesions:
         rng = stream(seed, patient_id, lesion.id, "place")
-        mask = site_mask(labels, lesion.organ, rng)
-        solid = mask | (labels.data > 0) & ~_airy(labels)
-        candidates = rng.permutation(np.argwhere(mask))[:_CANDIDATES]
+        mask = sites.mask(lesion.organ, "right" if rng.integers(2) else "left")
+        voxels = np.flatnonzero(mask)
+        chosen = voxels[rng.permutation(voxels.size)[:_CANDIDATES]]
+        candidates = np.stack(np.unravel_index(chosen, mask.shape), axis=1)
         centers = np.asarray(labels.grid.origin_mm) + candidates * np.asarray(labels.grid.spacing_mm)
-        offsets = _ball(max(lesion.room_mm / 2.0, 1.1 * max(labels.grid.spacing_mm)), labels.grid)
-        score = (
-            _share(mask, candidates, offsets)
-            + _share(solid, candidates, offsets)
-            - 4.0 * _crowding(centers, lesion.room_mm, placed)
-        )
+        radius = max(lesion.room_mm / 2.0, 1.1 * max(labels.grid.spacing_mm))
+        inside = np.minimum(_share(mask, candidates, radius, labels.grid), _ENOUGH.get(lesion.organ, 1.0))
+        score = inside + _share(mask | sites.solid, candidates, radius, labels.grid)
+        score -= _CROWDED * _crowding(centers, lesion.room_mm, placed)
         x, y, z = centers[int(np.argmax(score))].tolist()
         placed.append(replace(lesion, center_mm=(x, y, z)))
     return tuple(placed)
@@ -63,14 +71,15 @@ def plant(
     for lesion in lesions:
         if lesion.center_mm is None:
             raise ValueError(f"lesion {lesion.id} has no place yet")
-        box, share = occupancy(pet.grid, lesion, 2.5 * fwhm_mm)
+        box, share = occupancy(pet.grid, lesion)
         if share is None:
             background[lesion.id] = _nearest(pet, lesion.center_mm)
             continue
         around = float(np.average(pet.data[box], weights=share)) if share.any() else _nearest(pet, lesion.center_mm)
         background[lesion.id] = around
         if fwhm_mm > 0.0:
-            suv[box] += (lesion.suv - around) * _blurred(share, fwhm_mm, pet.grid)
+            wide, blurred = _blurred(share, box, fwhm_mm, pet.grid)
+            suv[wide] += (lesion.suv - around) * blurred
         else:
             suv[box] += share * (lesion.suv - suv[box])
         target = IN_LUNG_HU if lesion.organ == "lung" else SOFT_TISSUE_HU
@@ -78,7 +87,7 @@ def plant(
     return Volume(data=hu, grid=ct.grid, unit="HU"), Volume(data=suv, grid=pet.grid, unit="SUVbw"), background
 
 
-def occupancy(grid: Grid, lesion: Lesion, margin_mm: float = 0.0) -> tuple[Box, NDArray[np.float32] | None]:
+def occupancy(grid: Grid, lesion: Lesion) -> tuple[Box, NDArray[np.float32] | None]:
     """Share of each voxel of a box that a placed lesion fills; None where it fills nothing of the grid.
 
     Shares sum up to the lesion's volume, also for lesions smaller than a voxel.
@@ -86,38 +95,32 @@ def occupancy(grid: Grid, lesion: Lesion, margin_mm: float = 0.0) -> tuple[Box, 
     center = lesion.center_mm or (0.0, 0.0, 0.0)
     semi_x, semi_y, semi_z = (lesion.diameter_mm / 2.0 * ratio for ratio in lesion.axis_ratios)
     semi: Triple = (semi_x, semi_y, semi_z)
-    box = ellipsoid_box(grid, center, semi, margin_mm)
+    box = ellipsoid_box(grid, center, semi)
     if lesion.diameter_mm <= 0.0 or any(piece.stop <= piece.start for piece in box):
         return box, None
     fineness = max(step / (2.0 * a) for step, a in zip(grid.spacing_mm, semi, strict=True)) * _SAMPLES_ACROSS
     share = ellipsoid_occupancy(grid, center, semi, box, oversample=min(max(math.ceil(fineness), 4), _MAX_OVERSAMPLE))
-    inside = all(
+    whole = all(
         o - s / 2 <= c - a and c + a <= o + (n - 0.5) * s
         for c, a, o, s, n in zip(center, semi, grid.origin_mm, grid.spacing_mm, grid.shape, strict=True)
     )
-    total_ml = float(share.sum(dtype=np.float64)) * grid.voxel_ml
-    return box, np.minimum(share * np.float32(lesion.volume_ml / total_ml), 1.0) if inside and total_ml > 0 else share
+    rim = (share > 0.0) & (share < 1.0)
+    rim_ml = float(share[rim].sum(dtype=np.float64)) * grid.voxel_ml
+    if whole and rim_ml > 0.0:
+        full_ml = float((share >= 1.0).sum()) * grid.voxel_ml
+        share[rim] = np.clip(share[rim] * ((lesion.volume_ml - full_ml) / rim_ml), 0.0, 1.0)
+    return box, share
 
 
-def _airy(labels: Volume) -> Mask:
-    return np.isin(labels.data, [*labels_of("lungs"), *labels_of("trachea")])
-
-
-def _ball(radius_mm: float, grid: Grid) -> NDArray[np.int64]:
-    """Index offsets (N, 3) of the voxels within a radius."""
-    reach = [math.floor(radius_mm / step) for step in grid.spacing_mm]
-    axes = [np.arange(-n, n + 1) for n in reach]
-    offsets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    inside = np.linalg.norm(offsets * np.asarray(grid.spacing_mm), axis=1) <= radius_mm
-    return np.asarray(offsets[inside])
-
-
-def _share(mask: Mask, candidates: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Which part of the ball about each candidate lies in `mask`; beyond the grid is outside."""
-    places = candidates[:, None, :] + offsets[None, :, :]
-    valid = np.all((places >= 0) & (places < mask.shape), axis=2)
-    i, j, k = np.moveaxis(np.where(np.expand_dims(valid, 2), places, 0), 2, 0)
-    return np.asarray((mask[i, j, k] & valid).mean(axis=1))
+def _share(mask: Mask, candidates: NDArray[np.int64], radius_mm: float, grid: Grid) -> NDArray[np.float64]:
+    """Which part of a ball about each candidate (N, 3) lies in `mask`; beyond the grid is outside."""
+    reach = np.asarray([math.floor(radius_mm / step) for step in grid.spacing_mm])
+    offsets = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), axis=-1).reshape(-1, 3)
+    offsets = offsets[np.linalg.norm(offsets * np.asarray(grid.spacing_mm), axis=1) <= radius_mm]
+    padded = np.pad(mask, [(n, n) for n in reach])
+    strides = np.asarray([padded.shape[1] * padded.shape[2], padded.shape[2], 1])
+    places = ((candidates + reach) @ strides)[:, None] + (offsets @ strides)[None, :]
+    return np.asarray(padded.ravel()[places].mean(axis=1))
 
 
 def _crowding(centers: NDArray[Any], room_mm: float, placed: Sequence[Lesion]) -> NDArray[np.float64]:
@@ -139,8 +142,16 @@ def _nearest(volume: Volume, center_mm: Triple) -> float:
     return float(volume.data[index[0], index[1], index[2]])
 
 
-def _blurred(share: NDArray[Any], fwhm_mm: float, grid: Grid) -> NDArray[Any]:
+def _blurred(share: NDArray[Any], box: Box, fwhm_mm: float, grid: Grid) -> tuple[Box, NDArray[Any]]:
+    """`share` after a Gaussian blur, on a box with room for it."""
     from scipy import ndimage
 
     sigma = [fwhm_mm / FWHM_PER_SIGMA / step for step in grid.spacing_mm]
-    return np.asarray(ndimage.gaussian_filter(share, sigma, mode="constant", truncate=5.0))
+    more = [math.ceil(4.0 * s) + 1 for s in sigma]
+    blurred = ndimage.gaussian_filter(np.pad(share, [(n, n) for n in more]), sigma, mode="constant", truncate=4.0)
+    wide, kept = [], []
+    for part, n, size in zip(box, more, grid.shape, strict=True):
+        start, stop = max(part.start - n, 0), min(part.stop + n, size)
+        wide.append(slice(start, stop))
+        kept.append(slice(start - part.start + n, stop - part.start + n))
+    return (wide[0], wide[1], wide[2]), blurred[kept[0], kept[1], kept[2]]

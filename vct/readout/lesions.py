@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from vct.readout.base import Readout
+from vct.readout.memo import once_per_scan
 from vct.readout.regions import Region, ellipsoid_mask, semi_axes_mm
 from vct.readout.suv import PEAK_RADIUS_MM, highest_peak, peak_at_max
 from vct.records import Lesion, Scan
@@ -82,11 +83,13 @@ def lesion_region(scan: Scan, lesion: Lesion, margin_mm: float) -> Region:
     return Region(box, mask | core)
 
 
+@once_per_scan
 def lesion_max(scan: Scan, lesion: Lesion) -> float:
     """SUVmax: the hottest voxel of the ellipsoid dilated by half the resolution."""
     return float(lesion_region(scan, lesion, scan.fwhm_mm / 2.0).values(scan.pet.data).max())
 
 
+@once_per_scan
 def lesion_peak(scan: Scan, lesion: Lesion, *, at_max: bool = False) -> float:
     """SUVpeak: the highest mean of a 1 cm3 sphere centred in the ellipsoid dilated by half the resolution.
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vct.readout.memo import once_per_scan
 from vct.records import Lesion, Scan
 from vct.shapes import Box, ellipsoid_box
 from vct.structures import labels_of
@@ -45,6 +46,7 @@ def ellipsoid_mask(grid: Grid, center_mm: Triple, semi_axes: Triple, box: Box) -
     return np.asarray(terms[0][:, None, None] + terms[1][None, :, None] + terms[2][None, None, :] <= 1.0)
 
 
+@once_per_scan
 def organ_region(scan: Scan, organ: str, erode_mm: float) -> Region | None:
     """Voxels of a structure or group that lie at least `erode_mm` inside it and not near a planted lesion.
 
@@ -58,6 +60,7 @@ def organ_region(scan: Scan, organ: str, erode_mm: float) -> Region | None:
     return Region(box, keep) if keep.any() else None
 
 
+@once_per_scan
 def percist_region(scan: Scan, organ: Literal["liver", "aorta"]) -> Region | None:
     """PERCIST's background (Wahl 2009, doi 10.2967/jnumed.108.057307): a sphere of 3 cm diameter in the right lobe of
     the liver, or a cylinder of 1 cm diameter and 2 cm length along the descending thoracic aorta.

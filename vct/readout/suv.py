@@ -38,7 +38,7 @@ def lean_mass_kg(formula: LeanMass, sex: Sex, weight_kg: float, height_cm: float
 
 
 def sul_per_suv(formula: LeanMass | None, patient: Patient) -> float | None:
-    """The factor from SUVbw to SUL: lean mass over weight; 1 without a formula, None where the formula has no answer."""
+    """Lean mass over weight, from SUVbw to SUL; 1 without a formula, None where the formula has no answer."""
     if formula is None:
         return 1.0
     try:

@@ -1,4 +1,7 @@
-"""Student's t, once: what t tests, ANCOVA and the mixed model share. Only `scipy.special`, which imports quickly."""
+"""Estimate, standard error, interval and p, once: by Student's t or by the normal distribution.
+
+Only `scipy.special`, which imports quickly.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,14 @@ def z_p_value(statistic: float) -> float:
     from scipy.special import ndtr
 
     return float(2.0 * ndtr(-abs(statistic)))
+
+
+def ratio_result(quantity: str, log_ratio: float, error: float, confidence: float) -> Result:
+    """A ratio with its interval from its logarithm and the logarithm's standard error; infinite beyond a double."""
+    reach = z_quantile(confidence) * error
+    with np.errstate(over="ignore"):
+        low, estimate, high = (float(np.exp(log_ratio + shift)) for shift in (-reach, 0.0, reach))
+    return Result(quantity=quantity, unit="1", estimate=estimate, ci_low=low, ci_high=high)
 
 
 def no_variation(error: float, *data: Floats) -> bool:

@@ -17,7 +17,7 @@ from vct.stats.curve import kaplan_meier, life_table, median_time
 from vct.stats.result import Result
 from vct.stats.sample import Floats, Sample
 from vct.stats.shape import Contrast, Description, Needs
-from vct.stats.student import z_p_value, z_quantile
+from vct.stats.student import ratio_result, z_p_value
 
 NOT_SETTLED = 20.0
 """A log hazard ratio, or its standard error, of this size is a likelihood without a maximum (assumed)."""
@@ -48,7 +48,7 @@ class LogRank(Contrast):
     """Log-rank test (Mantel 1966; Peto and Peto 1972, doi 10.2307/2344317), stratified if asked.
 
     The hazard ratio is Peto's one-step estimate exp((O - E) / V), which is close to Cox's near 1 and too near to 1 far
-    from it (Berry 1991, doi 10.1002/sim.4780100511).
+    from it (Berry, Kitchin and Mock 1991, Stat Med 10:749).
     """
 
     kind: Literal["log_rank"] = "log_rank"
@@ -66,20 +66,9 @@ class LogRank(Contrast):
             excess, variance = excess + part[0], variance + part[1]
         if variance <= 0:
             return (Result(quantity=self.quantity, unit="1", note=NO_EVENTS),)
-        log_ratio, reach = excess / variance, z_quantile(self.confidence) / math.sqrt(variance)
         z = excess / math.sqrt(variance)
-        return (
-            Result(
-                quantity=self.quantity,
-                unit="1",
-                estimate=math.exp(log_ratio),
-                ci_low=math.exp(log_ratio - reach),
-                ci_high=math.exp(log_ratio + reach),
-                statistic=z**2,
-                p_value=z_p_value(z),
-                note=_events(treated, reference),
-            ),
-        )
+        result = ratio_result(self.quantity, excess / variance, 1.0 / math.sqrt(variance), self.confidence)
+        return (replace(result, statistic=z**2, p_value=z_p_value(z), note=_events(treated, reference)),)
 
 
 def strata(treated: Sample, reference: Sample, by: Subgroup | None) -> list[tuple[Sample, Sample]]:
@@ -140,18 +129,8 @@ class Cox(Contrast):
         if found is None:
             return (replace(empty, note="the model could not be fitted to these patients"),)
         log_ratio, error = found
-        reach, z = z_quantile(self.confidence) * error, log_ratio / error
-        return (
-            replace(
-                empty,
-                estimate=math.exp(log_ratio),
-                ci_low=math.exp(log_ratio - reach),
-                ci_high=math.exp(log_ratio + reach),
-                statistic=z,
-                p_value=z_p_value(z),
-                note=_events(treated, reference),
-            ),
-        )
+        result, z = ratio_result(self.quantity, log_ratio, error, self.confidence), log_ratio / error
+        return (replace(result, statistic=z, p_value=z_p_value(z), note=_events(treated, reference)),)
 
 
 def bounded(pairs: Sequence[tuple[Sample, Sample]]) -> bool:
@@ -180,9 +159,9 @@ def _partial_likelihood(
         warnings.simplefilter("ignore")
         try:
             fit = PHReg(times, design, status=events, strata=levels, ties="efron").fit(disp=0)
+            estimate, error = float(fit.params[0]), float(fit.bse[0])
         except (ValueError, np.linalg.LinAlgError):
             return None
-    estimate, error = float(fit.params[0]), float(fit.bse[0])
     settled = math.isfinite(error) and 0 < error < NOT_SETTLED and abs(estimate) < NOT_SETTLED
     return (estimate, error) if settled else None
 

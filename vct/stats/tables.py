@@ -13,7 +13,7 @@ from vct.stats.binary import EMPTY_ARM, counts
 from vct.stats.result import Result, joined
 from vct.stats.sample import Floats, Sample
 from vct.stats.shape import Contrast, Needs
-from vct.stats.student import z_quantile
+from vct.stats.student import ratio_result, z_quantile
 
 
 class FisherExact(Contrast):
@@ -58,8 +58,8 @@ class Cmh(Contrast):
     """Cochran-Mantel-Haenszel: the arms compared within strata, as a common odds ratio and a common risk difference.
 
     Test without correction for continuity (Mantel and Haenszel 1959, doi 10.1093/jnci/22.4.719); the odds ratio's
-    interval by Robins, Breslow and Greenland 1986, doi 10.2307/2531052; the risk difference's by Sato 1989, doi
-    10.2307/2531781 (a letter to Biometrics 45), which holds for few large and for many small strata.
+    interval by Robins, Breslow and Greenland 1986, doi 10.2307/2531052; the risk difference's by Sato 1989, Biometrics
+    45:1323, which holds for few large and for many small strata.
     """
 
     kind: Literal["cmh"] = "cmh"
@@ -129,10 +129,7 @@ def common_odds_ratio(cells: Floats, confidence: float) -> Result:
         + (p * s + q * r).sum() / (2.0 * r.sum() * s.sum())
         + (q * s).sum() / (2.0 * s.sum() ** 2)
     )
-    log_ratio, reach = math.log(r.sum() / s.sum()), z_quantile(confidence) * math.sqrt(variance)
-    return replace(
-        result, estimate=math.exp(log_ratio), ci_low=math.exp(log_ratio - reach), ci_high=math.exp(log_ratio + reach)
-    )
+    return ratio_result(Cmh.quantity, math.log(r.sum() / s.sum()), math.sqrt(variance), confidence)
 
 
 def common_risk_difference(cells: Floats, confidence: float) -> Result:

@@ -10,7 +10,7 @@ import numpy as np
 
 from vct.engine.phantom import abdomen, frame, skeleton, thorax
 from vct.engine.phantom.frame import Build
-from vct.engine.phantom.paint import Canvas, Piece, chain, occupancy
+from vct.engine.phantom.paint import Canvas, Piece, averaged_field, chain, filled, occupancy
 from vct.engine.phantom.physiology import Traits
 from vct.engine.phantom.space import Path
 from vct.engine.phantom.tissue import TISSUES
@@ -47,8 +47,9 @@ def paint(body: Body, canvas: Canvas, bladder_ml: float, suv: Mapping[str, float
     if canvas.with_images:
         meat = meat + frame.muscle_gaps(space, build, step) * (hu["fat"] - hu["muscle"])
     canvas.lay("skeletal_muscle", "around", window, occupancy(muscle, 0.0, step), meat, suv["skeletal_muscle"])
-    canvas.lay("subcutaneous_fat", "around", window, occupancy(padded, 0.0, step), hu["fat"], suv["subcutaneous_fat"])
-    canvas.lay("skin", "around", window, occupancy(padded, body.levels["skin"], step), hu["skin"], suv["skin"])
+    wrapped = averaged_field(padded, step)
+    canvas.lay("subcutaneous_fat", "around", window, filled(*wrapped, 0.0), hu["fat"], suv["subcutaneous_fat"])
+    canvas.lay("skin", "around", window, filled(*wrapped, body.levels["skin"]), hu["skin"], suv["skin"])
 
 
 def hard_pieces(build: Build) -> Iterator[Piece]:

@@ -11,7 +11,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vct.engine.phantom.space import Array, Box, Rows, Space, ellipsoid, melt, melt_in, oval, profile, section, tube
+from vct.engine.phantom.space import (
+    Array,
+    Box,
+    Point,
+    Rows,
+    Space,
+    both,
+    ellipsoid,
+    melt,
+    melt_in,
+    oval,
+    profile,
+    section,
+    tube,
+)
 from vct.records import Sex
 from vct.volume import Triple
 
@@ -55,6 +69,7 @@ FAT_GROWTH: dict[Sex, Rows] = {  # subcutaneous fat over the mean: z, all round,
     ),
 }  # fmt: skip
 
+HEAD_CENTER: Point = (0.0, 0.0, 762.0)
 CAVITY_BOX: Box = (-200.0, 200.0, -115.0, 210.0, -80.0, 420.0)
 _REACH = 200.0
 _BELLY_SIDE = 0.9
@@ -66,13 +81,15 @@ class Build:
 
     `scale` turns canonical mm into the patient's (x, y, z). `diaphragm_mm` lifts the diaphragm, `belly_mm` pushes the
     abdominal wall out, `muscle_mm` and `fat_mm` thicken muscle and subcutaneous fat (all canonical). `wobble` are
-    standard normal numbers that shift and bend organs, `volumes_ml` the targets by the organ names of `tables`.
+    standard normal numbers that shift and bend organs, `volumes_ml` the targets by the organ names of `tables`, and
+    `chest_fat` is the thickness of the fat in the chest over the standard one.
     """
 
     sex: Sex
     scale: Triple
     volumes_ml: Mapping[str, float]
     wobble: Array
+    chest_fat: float = 1.0
     trabecular_hu: float = 160.0
     lung_hu: float = -820.0
     diaphragm_mm: float = 0.0
@@ -111,14 +128,15 @@ def diaphragm(space: Space, build: Build) -> Array:
     return space.z + melt(domes[0], domes[1], 30.0) - build.diaphragm_mm
 
 
-def belly_bulge(z: Array) -> Array:
-    """How far the abdominal wall moves per mm of `belly_mm`."""
-    return np.asarray(np.exp(-(((z - 155.0) / np.where(z > 155.0, 95.0, 112.0)) ** 2)), dtype=np.float32)
+def belly_bulge(z: Array, belly_mm: float) -> Array:
+    """How far the abdominal wall stands out: bellies grow around the navel and shrink from ribs to pelvis."""
+    above, below = (95.0, 112.0) if belly_mm > 0.0 else (150.0, 140.0)
+    return np.asarray(belly_mm * np.exp(-(((z - 155.0) / np.where(z > 155.0, above, below)) ** 2)), dtype=np.float32)
 
 
 def cavity(space: Space, build: Build) -> Array:
     """Abdominal and pelvic cavity up to the diaphragm, bulging to the front and sides by `belly_mm`."""
-    bulge = belly_bulge(space.z) * build.belly_mm
+    bulge = belly_bulge(space.z, build.belly_mm)
     half_width, front, back = (profile(space.z, CAVITY, column) for column in (1, 2, 3))
     wall = oval(space, half_width + _BELLY_SIDE * bulge, front + bulge, back, 0.6)
     return np.maximum(np.maximum(wall, CAVITY[0][0] - space.z), diaphragm(space, build))
@@ -141,16 +159,22 @@ def lean(space: Space, build: Build) -> Array:
     """Distance to the muscle surface of the body before `muscle_mm`: trunk, abdominal wall, neck, head and limbs."""
     field = np.array(np.broadcast_to(section(space, trunk_rows(build.sex), 0.55), space.shape))
     melt_in(field, space, (-100.0, 420.0), lambda s: cavity(s, build) - 13.0, 25.0)
-    melt_in(field, space, (430.0, 2000.0), _neck_and_head, 60.0)
+    melt_in(field, space, (430.0, 2000.0), lambda s: _neck_and_head(s, head_size(build)), 60.0)
     melt_in(field, space, (-2000.0, 160.0), lambda s: _leg(s, build.hip), 50.0)
     melt_in(field, space, (380.0, 2000.0), lambda s: _arm(s, build.shoulder), 70.0)
     return field
 
 
-def _neck_and_head(space: Space) -> Array:
+def head_size(build: Build) -> float:
+    """Size of the head, which follows the brain's volume, over the standard one."""
+    brain_mm3 = build.volumes_ml["brain"] * 1000.0 / float(np.prod(build.scale))
+    return float(np.cbrt(brain_mm3 / (4.0 / 3.0 * np.pi * 65.0 * 82.0 * 76.0)))
+
+
+def _neck_and_head(space: Space, size: float) -> Array:
     neck = tube(space, ((0, -34, 540), (0, -28, 600), (0, -14, 668)), (58, 52, 55), _REACH)
     melt_in(neck, space, (560.0, 2000.0), lambda s: ellipsoid(s, (0, 46, 690), (50, 44, 46)), 30.0)
-    melt_in(neck, space, (580.0, 2000.0), lambda s: ellipsoid(s, (0, 2, 752), (74, 92, 96)), 30.0)
+    melt_in(neck, space, (580.0, 2000.0), lambda s: ellipsoid(s, HEAD_CENTER, (75 * size, 93 * size, 94 * size)), 30.0)
     return neck
 
 
@@ -166,7 +190,7 @@ def _leg(space: Space, hip: float) -> Array:
 
 def _arm(space: Space, out: float) -> Array:
     side = Space(np.abs(space.x), space.y, space.z)
-    chain = ((144 * out, -48, 496), (171 * out, -32, 548), (190 * out, 0, 800), (150, 10, 1040), (125, 10, 1110))
+    chain = ((142 * out, -48, 496), (160 * out, -32, 548), (172 * out, 0, 800), (145, 10, 1040), (125, 10, 1110))
     return tube(side, chain, (43, 42, 34, 24, 20), _REACH)
 
 
@@ -190,18 +214,32 @@ def muscle(space: Space, build: Build) -> Array:
 
 def muscle_gaps(space: Space, build: Build, step_mm: float) -> Array:
     """Share of fat (0 to 1) in the thin sheets between muscles of chest wall, buttock and thigh; for the CT only."""
-    hip = build.hip
-    side = Space(np.abs(space.x), space.y, space.z)
-    chest = np.abs(cage(space) - 19.0) + 9.0 * ((space.z < 340.0) | (space.z > 512.0) | (side.x < 58.0))
-    seat = np.abs(ellipsoid(side, (74 * hip, -22, 30), (66, 66, 100))) + 9.0 * ((space.y > 10.0) | (space.z > 110.0))
-    bone_x = np.interp(space.z, (-420.0, -200.0, -40.0), (96.0, 116.0, 130.0)).astype(np.float32) * hip
-    gaps = np.minimum(chest, seat)
-    for angle in (2.2, 3.7, 5.3):
-        along = (side.x - bone_x) * np.float32(np.cos(angle)) + (space.y + 8.0) * np.float32(np.sin(angle))
-        across = (side.x - bone_x) * np.float32(np.sin(angle)) - (space.y + 8.0) * np.float32(np.cos(angle))
-        gaps = np.minimum(gaps, np.abs(across) + 9.0 * ((along < 20.0) | (space.z > -30.0)))
+    gaps = np.full(space.shape, np.float32(99.0))
+    melt_in(gaps, space, (340.0, 512.0), _chest_gap, 0.1)
+    melt_in(gaps, space, (-140.0, 110.0), lambda s: _seat_gap(s, build.hip), 0.1)
+    melt_in(gaps, space, (-2000.0, -30.0), lambda s: _thigh_gap(s, build.hip), 0.1)
     width = max(1.6, 0.6 * step_mm)
     return np.asarray(np.exp(-((gaps / width) ** 2)) * (1.6 / width), dtype=np.float32)
+
+
+def _chest_gap(space: Space) -> Array:
+    return both(np.abs(cage(space) - 19.0), 58.0 - np.abs(space.x))
+
+
+def _seat_gap(space: Space, hip: float) -> Array:
+    side = Space(np.abs(space.x), space.y, space.z)
+    return both(np.abs(ellipsoid(side, (74 * hip, -22, 30), (66, 66, 100))), space.y - 10.0)
+
+
+def _thigh_gap(space: Space, hip: float) -> Array:
+    """Three planes that fan out from the thigh bone."""
+    bone_x = np.interp(space.z, (-420.0, -200.0, -40.0), (96.0, 116.0, 130.0)).astype(np.float32) * np.float32(hip)
+    dx, dy = np.abs(space.x) - bone_x, space.y + 8.0
+    sheets = []
+    for angle in (2.2, 3.7, 5.3):
+        cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+        sheets.append(both(np.abs(dx * sin - dy * cos), 20.0 - dx * cos - dy * sin))
+    return np.asarray(np.minimum.reduce(sheets))
 
 
 def breasts(space: Space, build: Build) -> Array:

@@ -70,7 +70,7 @@ def bowel(build: Build) -> Iterator[Piece]:
         key="colon",
         target_ml=build.volumes_ml["colon"],
         hu=_colon_hu(2.0 * build.wobble[30:32]),
-        uptake=partial(_patchy, phases=2.0 * build.wobble[20:23], wave_mm=46.0),
+        uptake=partial(_patchy, waves=build.wobble[160:180].reshape(5, 4), length_mm=80.0),
     )
     yield Piece(
         name="small_bowel",
@@ -78,7 +78,7 @@ def bowel(build: Build) -> Iterator[Piece]:
         box=CAVITY_BOX,
         key="small_bowel",
         target_ml=build.volumes_ml["small_bowel"],
-        uptake=partial(_patchy, phases=2.0 * build.wobble[23:26], wave_mm=34.0),
+        uptake=partial(_patchy, waves=build.wobble[180:200].reshape(5, 4), length_mm=60.0),
     )
 
 
@@ -100,7 +100,7 @@ def small_bowel_course(build: Build) -> Path:
 def _spread(course: Path, build: Build, bends: Array | None = None) -> Path:
     """Move the gut with the wall of a bulging belly, and bend it by `bends` (N, 3) mm."""
     points = np.asarray(course, dtype=np.float64)
-    bulge = build.belly_mm * belly_bulge(points[:, 2])
+    bulge = belly_bulge(points[:, 2], build.belly_mm)
     forward = np.clip((points[:, 1] + 60.0) / 105.0, 0.0, 1.0)
     moved = points + np.stack([points[:, 0] * 0.75 * bulge / 95.0, 0.85 * forward * bulge, 0.0 * bulge], axis=1)
     x_y_z = moved if bends is None else moved + bends
@@ -121,12 +121,14 @@ def _colon_hu(phases: Array) -> Hounsfield:
     return attenuation
 
 
-def _patchy(space: Space, phases: Array, wave_mm: float) -> Array:
-    """Uptake of the gut over its mean: some loops take up more than others (pattern assumed)."""
-    half = np.float32(wave_mm / 2.0)
-    axes = ((space.x, space.z), (space.y, space.x), (space.z, space.y))
-    waves = (
-        np.sin((axis + 0.4 * other) / half + np.float32(phase))
-        for (axis, other), phase in zip(axes, phases, strict=True)
-    )
-    return np.asarray(np.exp(0.22 * sum(waves)) / 1.04, dtype=np.float32)
+def _patchy(space: Space, waves: Array, length_mm: float) -> Array:
+    """Uptake of the gut over its mean: some loops take up more than others (assumed).
+
+    `waves` (N, 4) are random directions and phases of waves of about `length_mm`.
+    """
+    total: Array = np.zeros(space.shape, dtype=np.float32)
+    for index, wave in enumerate(waves):
+        turn = 2.0 * np.pi / length_mm * (0.7 + 0.15 * index)
+        x, y, z = (turn * wave[:3] / np.linalg.norm(wave[:3])).astype(np.float32)
+        total += np.sin(space.x * x + space.y * y + space.z * z + np.float32(3.0 * wave[3]))
+    return np.asarray(np.exp(0.2 * total) / 1.05, dtype=np.float32)

@@ -122,26 +122,27 @@ class Canvas:
         space = Space(axes[0][:, None, None], axes[1][None, :, None], axes[2][None, None, :])
         return space, (window[0], window[1], window[2])
 
-    def paint(self, piece: Piece, level: float, hu: float, suv: float) -> None:
-        """Give `piece`, cut at `level`, its share of every voxel."""
+    def paint(self, piece: Piece, level: float, hu: Any, suv: Any) -> None:
+        """Give `piece`, cut at `level`, its share of every voxel, with attenuation `hu` and uptake `suv`."""
         oversample = self._oversample(piece)
         if oversample:
             space, window = self.space(piece.box, oversample)
             values = np.asarray(piece.field(space), dtype=np.float32)
             fill = occupancy(values, level, max(self.grid.spacing_mm) / oversample)
-            local_hu = piece.hu(space, values - np.float32(level)) if callable(piece.hu) else piece.hu
-            painted_hu = _averaged(hu if local_hu is None else local_hu, fill, oversample)
-            painted_suv = _averaged(suv if piece.uptake is None else suv * piece.uptake(space), fill, oversample)
-            self.lay(piece.name, piece.mode, window, _pooled(fill, oversample), painted_hu, painted_suv)
+            if self.with_images:
+                local_hu = piece.hu(space, values - np.float32(level)) if callable(piece.hu) else piece.hu
+                hu = _averaged(hu if local_hu is None else local_hu, fill, oversample)
+                suv = _averaged(suv if piece.uptake is None else suv * piece.uptake(space), fill, oversample)
+            self.lay(piece.name, piece.mode, window, _pooled(fill, oversample), hu, suv)
 
     def lay(self, name: str, mode: Mode, window: Window, fill: Array, hu: Any, suv: Any) -> None:
         """Share out the voxels of `window` to a structure that fills them to `fill` (0 to 1)."""
         covered = self.covered[window]
         share = np.maximum(fill - covered, 0.0) if mode == "around" else np.minimum(fill, 1.0 - covered)
         covered += share
-        wins = share > self.majority[window]
-        self.labels[window][wins] = STRUCTURES[name]
-        np.maximum(self.majority[window], share, out=self.majority[window])
+        majority = self.majority[window]
+        np.copyto(self.labels[window], np.uint8(STRUCTURES[name]), where=share > majority)
+        np.maximum(majority, share, out=majority)
         first, last, _ = (self.counted or slice(None)).indices(self.grid.shape[2])
         start = window[2].start
         counted = slice(max(first - start, 0), max(last - start, 0))
@@ -167,9 +168,12 @@ class Canvas:
     def _oversample(self, piece: Piece) -> int:
         """Sample small and thin pieces finer than the grid, so that they keep their volume; 0 when off the grid."""
         _, window = self.space(piece.box)
-        sizes = [part.stop - part.start for part in window]
-        if min(sizes) < 2:
+        if min(part.stop - part.start for part in window) < 2:
             return 0
+        sizes = [
+            (piece.box[2 * axis + 1] - piece.box[2 * axis]) * self.scale[axis] / self.grid.spacing_mm[axis] + 3.0
+            for axis in range(3)
+        ]
         by_size = round((_SAMPLES / math.prod(sizes)) ** (1 / 3))
         by_detail = math.ceil(max(self.grid.spacing_mm) / piece.detail_mm - 0.01)
         return int(min(max(by_size, by_detail, 1), _MAX_OVERSAMPLE))
@@ -185,16 +189,37 @@ def level_of_volume(values: Array, free: Array, target: float) -> float:
 
 
 def occupancy(values: Array, level: float, step_mm: float) -> Array:
-    """Share of each voxel where the field is below `level`: linear in the distance, over one voxel's width.
+    """Share of each voxel where the field is below `level`, from the field at the voxel centres `step_mm` apart."""
+    return filled(*averaged_field(values, step_mm), level)
 
-    `step_mm` is the distance of the samples; fields rise by about 1 a mm, and steeper than 2 only where they jump.
+
+def averaged_field(values: Array, step_mm: float) -> tuple[Array, Array]:
+    """Mean of a field over each voxel (centre plus 1/24 of the second differences) and its rise across one voxel.
+
+    With the mean, curved and thin shapes keep their volume to second order. Fields rise by about 1 a mm; where they
+    jump, the rise is taken as 2 a mm.
     """
-    squared: Any = np.float32(1e-12)
+    mean, squared = values.copy(), np.full(values.shape, np.float32(1e-6))
     for axis in range(3):
-        slope = np.gradient(values, axis=axis)
-        squared = squared + slope * slope
-    rise = np.minimum(np.sqrt(squared), np.float32(2.0 * step_mm))
-    return np.asarray(np.clip((np.float32(level) - values) / rise + np.float32(0.5), 0.0, 1.0), dtype=np.float32)
+        steps = np.diff(values, axis=axis)
+        first, inner, last = ((slice(None),) * axis + (part,) for part in (slice(1), slice(1, -1), slice(-1, None)))
+        before, after = steps[(slice(None),) * axis + (slice(-1),)], steps[(slice(None),) * axis + (slice(1, None),)]
+        mean[inner] += (after - before) * np.float32(1.0 / 24.0)
+        slope = after + before
+        slope *= slope
+        slope *= np.float32(0.25)
+        squared[inner] += slope
+        squared[first] += steps[first] ** 2
+        squared[last] += steps[last] ** 2
+    return mean, np.minimum(np.sqrt(squared, out=squared), np.float32(2.0 * step_mm), out=squared)
+
+
+def filled(mean: Array, rise: Array, level: float) -> Array:
+    """Share of each voxel below `level`: linear over one voxel's width along the slope."""
+    share = np.float32(level) - mean
+    share /= rise
+    share += np.float32(0.5)
+    return np.clip(share, 0.0, 1.0, out=share)
 
 
 def _averaged(values: Any, fill: Array, factor: int) -> Any:

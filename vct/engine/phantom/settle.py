@@ -15,7 +15,7 @@ import numpy as np
 from vct.engine.phantom import abdomen, frame, tables, thorax
 from vct.engine.phantom.body import STANDARD_CM, Body, field_mm, hard_pieces, paint, soft_pieces, torso_grid
 from vct.engine.phantom.frame import Build
-from vct.engine.phantom.paint import Canvas, Piece, level_of_volume, occupancy
+from vct.engine.phantom.paint import Canvas, Piece, averaged_field, filled, level_of_volume, occupancy
 from vct.engine.phantom.physiology import Traits, draw_traits
 from vct.engine.phantom.space import FAR
 from vct.engine.phantom.tissue import TISSUES
@@ -26,6 +26,7 @@ LIPID_SHARE = 0.80  # of adipose tissue, ICRP 89
 _STEP_MM = 8.0
 _LABELS_MM = 6.0
 _KEPT = 4
+_SKIN_MM = (1.0, 3.0)
 _BELLY_RANGE = (-40.0, 150.0)
 _IN_CAVITY = (
     "liver", "spleen", "kidneys", "gallbladder", "stomach", "pancreas", "adrenals", "duodenum", "small_bowel", "colon",
@@ -93,6 +94,7 @@ def _start(patient: Patient, traits: Traits) -> Build:
         scale=(wide, wide, tall),
         volumes_ml=traits.volumes_ml,
         wobble=traits.wobble,
+        chest_fat=min(max((traits.volumes_ml["visceral_fat"] / 2500.0) ** 0.25, 0.72), 1.15),
         trabecular_hu=traits.hu["trabecular"],
         lung_hu=traits.hu["lung"],
     )
@@ -171,9 +173,14 @@ def _clothe(build: Build, canvas: Canvas, levels: dict[str, float], patient: Pat
         padding = np.where(frame.breasts(space, build) < 0.0, -FAR, padding)
     build = replace(build, fat_mm=level_of_volume(padding, 1.0 - canvas.covered, fat_ml / voxel_ml))
     padded = frame.padded(muscle, space, build)
-    canvas.lay("subcutaneous_fat", "around", window, occupancy(padded, 0.0, _STEP_MM), 0.0, 0.0)
-    levels["skin"] = level_of_volume(padded, 1.0 - canvas.covered, skin_ml / voxel_ml)
-    canvas.lay("skin", "around", window, occupancy(padded, levels["skin"], _STEP_MM), 0.0, 0.0)
+    wrapped = averaged_field(padded, _STEP_MM)
+    canvas.lay("subcutaneous_fat", "around", window, filled(*wrapped, 0.0), 0.0, 0.0)
+    thin, thick = (
+        float(np.maximum(filled(*wrapped, mm) - canvas.covered, 0.0).sum(dtype=np.float64)) for mm in _SKIN_MM
+    )
+    share = (skin_ml / voxel_ml - thin) / (thick - thin)
+    levels["skin"] = _SKIN_MM[0] + share * (_SKIN_MM[1] - _SKIN_MM[0])
+    canvas.lay("skin", "around", window, filled(*wrapped, levels["skin"]), 0.0, 0.0)
     return build
 
 
@@ -189,4 +196,5 @@ def _reach(canvas: Canvas, patient: Patient) -> tuple[float, float, float]:
     body = canvas.covered[:, :, (z > low) & (z < high)] > 0.5
     x = np.abs(space.x.ravel()[body.any(axis=(1, 2))]) * canvas.scale[0]
     y = space.y.ravel()[body.any(axis=(0, 2))] * canvas.scale[1]
-    return float(x.max()), float(y.min()), float(y.max())
+    half = _STEP_MM / 2.0
+    return float(x.max()) + half, float(y.min()) - half, float(y.max()) + half

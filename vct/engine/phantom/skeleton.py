@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from vct.engine.phantom.frame import Build, cage, spine_y
+from vct.engine.phantom.frame import HEAD_CENTER, Build, cage, head_size, spine_y
 from vct.engine.phantom.paint import Hounsfield, Piece, chain
 from vct.engine.phantom.space import (
     Array,
@@ -38,12 +38,12 @@ _HEIGHTS = (
 )  # fmt: skip
 _LOWEST_MM = 85.0
 _BODY: Rows = (  # vertebral body: z, half width, half depth, length of the spinous process
-    (85, 26, 17, 26), (180, 23, 16.5, 30), (266, 21, 15.5, 27), (345, 17, 15, 30), (430, 15, 13.5, 30),
-    (552, 15, 9.5, 32), (674, 12, 8, 18),
+    (85, 27, 18, 26), (180, 25, 17.5, 30), (266, 23, 16.5, 28), (345, 19, 16, 31), (430, 17, 14.5, 31),
+    (552, 17, 10.5, 32), (674, 12, 8, 18),
 )  # fmt: skip
 _SACRUM: Rows = (
-    (-40, 7, -64, -74), (-12, 18, -74, -91), (18, 36, -70, -101), (50, 50, -56, -104), (74, 53, -47, -99),
-    (90, 34, -45, -82),
+    (-40, 6, -65, -73), (-12, 16, -76, -90), (18, 32, -75, -99), (50, 46, -63, -102), (74, 50, -52, -95),
+    (90, 30, -48, -78),
 )  # fmt: skip
 _STERNUM: Rows = ((335, 6), (352, 9), (362, 18), (440, 17), (465, 20), (478, 29), (510, 30))
 _RIB_TILT = (0.55, 0.5, 0.46, 0.44, 0.43, 0.42, 0.42, 0.42, 0.42, 0.4, 0.36, 0.3)
@@ -117,13 +117,13 @@ def _vertebra(space: Space, low: float, high: float) -> Array:
     width, depth, length = (profile(space.z, _BODY, column) for column in (1, 2, 3))
     canal_y = y - depth - 9.0
     body = both(oval(space, width, y + depth, y - depth, 0.3), np.abs(space.z - middle) - ((high - low) / 2.0 - 2.5))
-    arch = np.sqrt((space.x / 1.2) ** 2 + (space.y - canal_y) ** 2) - 13.5
-    arch = both(arch, np.abs(space.z - middle) - 0.36 * (high - low))
+    arch = np.sqrt((space.x / 1.2) ** 2 + (space.y - canal_y) ** 2) - 14.5
+    arch = both(arch, np.abs(space.z - middle) - 0.4 * (high - low))
     droop = middle - 0.25 * (canal_y - 10.0 - space.y)
-    thorn = both(np.abs(space.x) - 3.5, np.abs(space.y - (canal_y - 8.0 - length / 2.0)) - length / 2.0)
+    thorn = both(np.abs(space.x) - 4.0, np.abs(space.y - (canal_y - 8.0 - length / 2.0)) - length / 2.0)
     thorn = both(thorn, np.abs(space.z - droop) - 8.0)
     reach = 1.0 if low > 560.0 else 1.6 * float(np.interp(middle, (85, 266, 430, 552), (26, 21, 17, 18)))
-    wing = both(np.sqrt((space.y - canal_y + 2.0) ** 2 + (space.z - middle - 3.0) ** 2) - 5.0, np.abs(space.x) - reach)
+    wing = both(np.sqrt((space.y - canal_y + 2.0) ** 2 + (space.z - middle - 3.0) ** 2) - 5.5, np.abs(space.x) - reach)
     return np.minimum(np.minimum(body, arch), np.minimum(thorn, wing))
 
 
@@ -190,9 +190,9 @@ def _shoulder(name: str, side: float, width: float, spongy: float) -> Iterator[P
         box=(*_half(side, 170.0), -135, 0, 380, 570),
         hu=bone_hu(spongy, 550.0),
     )
-    upper = ((158, -50, 514), (162, -46, 522), (173, -32, 562), (189, 0, 785))
+    upper = ((152, -50, 514), (155, -46, 522), (162, -32, 562), (172, 0, 785))
     yield chain(f"humerus_{name}", _sided(upper, side, width), (22, 22, 12.5, 12), hu=bone_hu(40.0, 800.0, 6.0))
-    lower = ((189, 2, 800), (150, 8, 1040), (127, 10, 1100))
+    lower = ((172, 2, 800), (146, 8, 1040), (127, 10, 1100))
     yield chain("body", _sided(lower, side, width), (13, 11, 9), hu=bone_hu(0.0, 700.0, 5.0))
 
 
@@ -200,13 +200,13 @@ def _scapula(space: Space, side: float, width: float) -> Array:
     """A triangular blade with its ridge and socket."""
     corners = np.asarray(_sided(((64, -110, 526), (92, -109, 392), (138, -60, 505)), side, width))
     normal = np.cross(corners[1] - corners[0], corners[2] - corners[0])
-    blade = np.abs(plane(space, tuple(corners[0]), tuple(normal))) - 3.5
+    blade = np.abs(plane(space, tuple(corners[0]), tuple(normal))) - 4.2
     for first, second in ((0, 1), (1, 2), (2, 0)):
         edge = np.cross(corners[second] - corners[first], normal)
         inward = float(np.dot(edge, corners.mean(axis=0) - corners[first]))
         blade = both(blade, plane(space, tuple(corners[first]), tuple(edge if inward < 0.0 else -edge)))
-    ridge = tube(space, _sided(((70, -116, 500), (112, -106, 526), (150, -62, 546)), side, width), (5, 6, 9))
-    socket = tube(space, _sided(((120, -72, 500), (138, -54, 508), (130, -34, 526)), side, width), (9, 13, 6))
+    ridge = tube(space, _sided(((70, -116, 500), (112, -106, 526), (150, -62, 546)), side, width), (6, 7, 10))
+    socket = tube(space, _sided(((120, -72, 500), (138, -54, 508), (130, -34, 526)), side, width), (10, 14, 7))
     return np.minimum(blade, np.minimum(ridge, socket))
 
 
@@ -261,21 +261,17 @@ def _wing(space: Space, side: float, width: float) -> Array:
 
 
 def _head(build: Build) -> Iterator[Piece]:
-    center: Point = (0.0, 0.0, 762.0)
-    box: Box = (-80, 80, -95, 95, 655, 855)
-    yield Piece(
-        name="brain",
-        field=partial(ellipsoid, center=center, semi_axes=(65, 82, 76)),
-        box=box,
-        key="brain",
-        target_ml=build.volumes_ml["brain"],
-    )
-    yield Piece(name="skull", field=partial(_skull, center=center), box=box, hu=bone_hu(400.0, 1000.0))
+    size = head_size(build)
+    box: Box = (-92, 92, -105, 105, 650, 870)
+    semi: Point = (65 * size, 82 * size, 76 * size)
+    yield Piece(name="brain", field=partial(ellipsoid, center=HEAD_CENTER, semi_axes=semi), box=box)
+    yield Piece(name="skull", field=partial(_skull, semi=semi), box=box, hu=bone_hu(400.0, 1000.0))
 
 
-def _skull(space: Space, center: Point) -> Array:
-    shell = np.abs(ellipsoid(space, center, (69, 86, 80)) - 1.0) - 3.5
+def _skull(space: Space, semi: Point) -> Array:
+    """Vault around the brain, face with its cavities, lower jaw."""
+    vault = ellipsoid(space, HEAD_CENTER, (semi[0] + 7.0, semi[1] + 7.0, semi[2] + 7.0))
     face = both(ellipsoid(space, (0, 58, 712), (46, 24, 30)), -ellipsoid(space, (0, 52, 712), (36, 18, 24)))
     half_jaw = ((44, 8, 706), (40, 22, 676), (26, 66, 668), (0, 78, 668))
     jaws = (tube(space, half_jaw, 7.0), tube(space, mirrored(half_jaw), 7.0))
-    return np.asarray(np.minimum.reduce([shell, face, *jaws]))
+    return np.asarray(np.minimum.reduce([vault, face, *jaws]))

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 Rows = dict[str, tuple[float, ...]]
 
-# ln(volume / ml) = b0 + male * b1 + (age - 50) / 10 * b2 + ln(weight / 75 kg) * b3 + ln(height / 1.72 m) * b4; SD of
-# the rest.
-# hedyPET, n = 80 (prostate 40).
+# ln(volume / ml) = b0 + male * b1 + (age - 50) / 10 * b2 + ln(weight / 75 kg) * b3 + ln(height / 1.72 m) * b4; then the
+# residual SD. hedyPET, n = 80 (prostate 40).
 VOLUME: Rows = {
     "adrenals": (1.34375, 0.46325, 0.13499, 1.66896, -1.43867, 0.4086),
     "aorta": (5.34068, 0.15269, 0.12744, 0.01277, 1.80399, 0.1416),
@@ -30,14 +29,14 @@ VOLUME: Rows = {
     "prostate": (3.27705, 0.0, 0.07557, 0.88155, 0.40465, 0.3057),
     "small_bowel": (6.61049, 0.06502, 0.0483, 0.78888, 0.82458, 0.1942),
     "spleen": (5.17644, 0.21097, -0.03978, 1.06274, 0.17805, 0.3155),
-    # stomach: medians 385 (F) and 411 ml (M), CV 0.43 in 766 AutoPET studies (doi 10.7937/gkr0-xv29); hedyPET fasted
+    # medians 385 (F) and 411 ml (M), CV 0.43 in 766 AutoPET studies (doi 10.7937/gkr0-xv29), spread narrowed (assumed);
+    # hedyPET's is 195 ml
     "stomach": (5.953, 0.065, 0.0, 0.0, 0.0, 0.35),
     "thyroid": (2.36581, 0.15622, 0.01026, 0.27947, 1.54751, 0.2379),
     "trachea": (3.24655, 0.32522, 0.02854, -0.32218, 2.13401, 0.1757),
     "urinary_bladder": (4.75645, -0.04474, 0.03655, 0.77056, 1.51529, 0.4952),
-    "subcutaneous_fat": (9.84399, -0.44478, 0.02672, 2.58303, -4.95463, 0.2655),
     "visceral_fat": (7.70663, 0.2098, 0.12502, 2.48868, -2.44699, 0.3906),
-    # ICRP 89: uterus 80 g; Standring's Anatomy gives 30 to 100 ml (scaling with height and spread assumed)
+    # ICRP 89: uterus 80 g (scaling with age and height, and spread, assumed)
     "uterus": (4.33, 0.0, -0.06, 0.0, 1.0, 0.25),
     # ICRP 89: 500 g both for a woman of 60 kg and 163 cm (growth with weight and spread assumed)
     "breast": (6.52, 0.0, 0.02, 1.9, -1.9, 0.3),
@@ -192,14 +191,16 @@ FOLLOWS = {
 FOLLOWS_R = 0.7
 BLADDER_R = -0.671  # hedyPET: residual uptake against residual volume of the bladder
 
-# Day-to-day variation of ln SUV in one person. Liver 6.7 % 13 days apart, 10.8 to 13.4 % (liver, mediastinum) 271 days
-# apart (Paquet 2004, J Nucl Med); below 20 % in blood, marrow, muscle and lung (Nucl Med Commun, May 2022, 549-559).
-# The split into a common and an organ's own part, and the larger values of gut, heart and urine, are assumed.
+# Day-to-day variation of ln SUV in one person. Liver 6.7 % 13 days apart (hepatic SUVmean, n = 6); 10.8 to 13.4 % in
+# liver and mediastinum 271 days apart (Paquet 2004, J Nucl Med); below 20 % in blood, marrow, muscle and lung (Nucl Med
+# Commun, May 2022, 549-559). A common and an own part that make up the liver's 6.7 %, and the larger values of gut,
+# heart and urine, are assumed. What varies from day to day is taken out of the spread between patients, so that single
+# scans have hedyPET's spread and correlations.
 DAY_COMMON_SD = 0.06
-DAY_OWN_SD = 0.05
+DAY_OWN_SD = 0.03
 DAY_OWN_SDS = {
-    "myocardium": 0.3, "colon": 0.25, "small_bowel": 0.25, "duodenum": 0.15, "stomach": 0.15, "uterus": 0.2,
-    "renal_pelvis": 0.4, "gallbladder": 0.15, "brain": 0.06,
+    "heart": 0.13, "myocardium": 0.3, "colon": 0.18, "small_bowel": 0.18, "duodenum": 0.1, "stomach": 0.1,
+    "uterus": 0.2, "renal_pelvis": 0.4, "gallbladder": 0.15,
 }  # fmt: skip
 
 # Attenuation: mean, SD between patients [HU]; unenhanced.

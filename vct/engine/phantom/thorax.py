@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 
 from vct.engine.phantom.frame import Build, cage, diaphragm
-from vct.engine.phantom.paint import Hounsfield, Piece, chain
-from vct.engine.phantom.physiology import MYOCARDIUM_SHARE, VENTRICLE_SHARE
+from vct.engine.phantom.paint import Field, Hounsfield, Piece, chain
+from vct.engine.phantom.physiology import HEART_SHARES
 from vct.engine.phantom.skeleton import SIDES
 from vct.engine.phantom.space import Array, Box, Path, Point, Rows, Space, both, ellipsoid, mirrored, plane, tube
 
@@ -122,6 +122,7 @@ class _Heart:
         scale = float(np.prod(build.scale))
         volume = build.volumes_ml["heart"] * 1000.0 / scale
         self.size = float(np.cbrt(volume / (4.0 / 3.0 * np.pi * np.prod(_HEART_SEMI))))
+        self.fat_thickness = build.chest_fat
         self.center = np.asarray((-20.0, 12.0, 396.0 + 0.6 * build.diaphragm_mm))
         self.left = self.center + (12.0 * _AXES[0] - 15.0 * _AXES[1]) * self.size
 
@@ -144,22 +145,23 @@ class _Heart:
         return both(self.outer(space) + 3.0, (-base if apical else base) + 2.0, (-septum if anterior else septum) + 1.5)
 
     def fat(self, space: Space) -> Array:
-        return both(self.outer(space) - 5.0, cage(space))
+        return both(self.outer(space) - 5.0 * self.fat_thickness, cage(space))
 
 
 def heart(build: Build) -> Iterator[Piece]:
     """Chambers, left ventricular wall, what is left of the heart, and the fat around it."""
     shape, total = _Heart(build), build.volumes_ml["heart"]
     box = shape.box()
-    for name, share in (("heart_ventricle_left", VENTRICLE_SHARE), ("heart_myocardium", MYOCARDIUM_SHARE)):
-        yield Piece(name=name, field=shape.ventricle, box=box, key=name, target_ml=share * total)
-    for name, apical, anterior in (
-        ("heart_ventricle_right", True, True),
-        ("heart_atrium_left", False, False),
-        ("heart_atrium_right", False, True),
-    ):
-        yield Piece(name=name, field=partial(shape.chamber, apical=apical, anterior=anterior), box=box)
-    yield Piece(name="heart", field=shape.outer, box=box)
+    shapes: dict[str, Field] = {
+        "heart_ventricle_left": shape.ventricle,
+        "heart_myocardium": shape.ventricle,
+        "heart_ventricle_right": partial(shape.chamber, apical=True, anterior=True),
+        "heart_atrium_left": partial(shape.chamber, apical=False, anterior=False),
+        "heart_atrium_right": partial(shape.chamber, apical=False, anterior=True),
+        "heart": shape.outer,
+    }
+    for name, field in shapes.items():
+        yield Piece(name=name, field=field, box=box, key=name, target_ml=HEART_SHARES[name] * total)
     yield Piece(name="torso_fat", field=shape.fat, box=box, mode="around")
 
 
@@ -170,7 +172,7 @@ def mediastinum(build: Build) -> Piece:
         ys, halves = zip(*_MEDIASTINUM, strict=True)
         half = np.interp(space.y, ys, halves).astype(np.float32)
         upper = np.clip((space.z - 455.0) / 50.0, 0.0, 1.0) * 6.0
-        return both(np.abs(space.x + 2.0) - half - upper, cage(space), -diaphragm(space, build))
+        return both(np.abs(space.x + 2.0) - (half + upper) * build.chest_fat, cage(space), -diaphragm(space, build))
 
     return Piece(name="torso_fat", field=between, box=(-45, 45, -130, 100, 290, 556), mode="around")
 
@@ -193,7 +195,7 @@ def lungs(build: Build) -> Iterator[Piece]:
 
 def _lobe(space: Space, build: Build, side: float, lobe: str) -> Array:
     """A lung above its fissures; earlier lobes have taken their part."""
-    lung = both(cage(space), -side * space.x, -diaphragm(space, build) - 6.0)
+    lung = both(cage(space), -side * space.x, -diaphragm(space, build) - 1.5)
     if lobe == "lower":
         return lung
     lung = both(lung, -plane(space, *_OBLIQUE))

@@ -24,6 +24,8 @@ CATEGORY_COLOURS: dict[str, str] = {
     "PMR": "#5ab4ac",
     "SMD": "#bdbdbd",
     "PMD": "#a6611a",
+    "R": "#01665e",
+    "NR": "#bdbdbd",
     "NE": "#6b6b6b",
 }
 """Response from best to worst: ColorBrewer's BrBG (https://colorbrewer2.org), not evaluable in dark grey."""

@@ -11,6 +11,8 @@ from vct.report.tables import arms_of
 
 ROW = 44
 LEAST_LABELLED_PERCENT = 6.0
+DARK = ("CMR", "PMD", "R", "NE")
+"""Categories whose counts are written in white."""
 
 
 def response(result: TrialResult) -> Figure | None:
@@ -34,7 +36,7 @@ def response(result: TrialResult) -> Figure | None:
     frame = pd.DataFrame(rows, columns=columns)
     drawn = frame[frame["count"] > 0].assign(
         middle=lambda table: (table["from_percent"] + table["to_percent"]) / 2,
-        ink=lambda table: ["white" if name in ("CMR", "PMD", "NE") else "black" for name in table["category"]],
+        ink=lambda table: ["white" if name in DARK else "black" for name in table["category"]],
     )
     base = base_chart().encode(
         y=alt.Y("arm:N", sort=arms_of(result), title=None, axis=alt.Axis(labelLimit=160)),
@@ -76,6 +78,8 @@ def _meanings(known: list[str]) -> str:
         "PMR": "partial metabolic response",
         "SMD": "stable metabolic disease",
         "PMD": "progressive metabolic disease",
+        "R": "response",
+        "NR": "no response",
         "NE": "not evaluable",
     }
     told = [f"{name}: {words[name]}" for name in known if name in words]
