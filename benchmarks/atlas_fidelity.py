@@ -2,7 +2,8 @@
 
     python benchmarks/atlas_fidelity.py POPULATION AUTOPET_ORGANS.csv AUTOPET_SUV_QUANTILES.csv
 
-POPULATION is a folder made by `vct atlas sample ATLAS --no-keep-scans` (or one that is still being made); the two tables are the user's: organ volumes by case, and SUVmean quantiles by organ and sex (Yoon 2025).
+POPULATION is a folder made by `vct atlas sample ATLAS --no-keep-scans` (or one that is still being made);
+the two tables are the user's: organ volumes by case, and SUVmean quantiles by organ and sex (Yoon 2025).
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ def uptake(table: pd.DataFrame, quantiles: pd.DataFrame) -> None:
             a = table[table["sex"] == sex][organ].to_numpy()
             low, high = boot(a, row["mean"])
             print(
-                f"| {organ} | {sex} | {a.size} | {a.mean():.2f} | {row['mean']:.2f} | {percent(a.mean(), row['mean']):+.1f} "
+                f"| {organ} | {sex} | {a.size} | {a.mean():.2f} | {row['mean']:.2f} "
+                f"| {percent(a.mean(), row['mean']):+.1f} "
                 f"({low:+.1f} to {high:+.1f}) | {percent(np.percentile(a, 5), row['p5']):+.0f} "
                 f"| {percent(np.percentile(a, 95), row['p95']):+.0f} |"
             )

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from vct import __version__
+from vct import __version__, atlas_cli
 from vct.errors import VctError
 
 app = typer.Typer(
@@ -34,6 +34,10 @@ def main() -> None:
         app()
     except VctError as error:
         _fail(error)
+
+
+app.add_typer(atlas_cli.app, name="atlas")
+app.command()(atlas_cli.fidelity)
 
 
 @app.command()

@@ -68,7 +68,7 @@ def test_uptake_has_autopets_quantiles_and_hedypets_slopes() -> None:
             height, weight = body_size(rng, sex, age := float(np.clip(rng.normal(59, 15), 18, 90)))
             who = patient(id=f"U{k}", sex=sex, age_years=age, height_cm=float(height[0]), weight_kg=float(weight[0]))
             drawn = draw_uptake(who, stream(0, who.id, "u"), stream(0, who.id, "d"))
-            rows.append((who.bmi_kg_m2, drawn.suv["liver"], drawn.suv["kidneys"], drawn.suv["heart"], drawn.suv["aorta"]))
+            rows.append((who.bmi_kg_m2, *(drawn.suv[name] for name in ("liver", "kidneys", "heart", "aorta"))))
         table = np.array(rows)
         for column, organ in ((1, "liver"), (2, "kidneys"), (3, "heart")):
             known = AUTOPET[(organ, sex)]
