@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vct.engine.atlas.cage import LEVEL_MM, Cage, Table, angles, fill_gaps, look_up, reach, smooth
+from vct.engine.atlas.cage import LEVEL_MM, N_ANGLES, Cage, Table, angles, fill_gaps, look_up, reach, smooth
 from vct.engine.atlas.case import Case, Organ
 from vct.engine.atlas.frame import Frame
 from vct.records import Patient
@@ -190,8 +190,20 @@ def _fitted_cage(
     radius = template * top / bottom
     hull = np.where(every > 0, every + MARGIN_MM, 0.0)
     hull = np.where(front < -0.8, np.minimum(hull, radius), hull)
+    hull = _tented(hull)
+    hull = np.where(front < -0.5, np.minimum(hull, radius), hull)
     radius = np.maximum(radius, smooth(np.maximum(hull, radius), 10.0, 7.0))
     return Cage(radius=radius, axis_y=np.asarray(axis, dtype=float), low_z_mm=float(levels[0])), hull
+
+
+def _tented(hull: Table) -> Table:
+    """The hull that a taut wall spans: a point pushes it out over 50 degrees to either side and 30 mm up and down."""
+    from scipy import ndimage
+
+    along = ndimage.maximum_filter1d(hull, 7, axis=0, mode="nearest")
+    turns = range(-round(50 * N_ANGLES / 360), round(50 * N_ANGLES / 360) + 1)
+    spread = [np.roll(along, k, axis=1) * np.cos(2 * np.pi * k / N_ANGLES) ** 0.8 for k in turns]
+    return smooth(np.max(spread, axis=0), 14.0, 6.0)
 
 
 def _organ_reach(case: Case, pose: Pose, levels: Array, axis: Array, organs: tuple[Organ, ...]) -> Table:
@@ -223,5 +235,5 @@ def inflated(fitted: Fit, amount: float) -> Fit:
     across = np.clip(0.95 + 0.35 * front, 0.0, 1.15) if amount > 0 else np.clip(0.2 + 1.0 * front, 0.0, 1.1)
     bump = along[:, None] * across[None, :]
     factor = np.clip(1.0 + amount * bump, 0.40, 2.5)
-    radius = np.maximum(cage.radius * factor, np.minimum(fitted.hull, cage.radius))
+    radius = smooth(np.maximum(cage.radius * factor, np.minimum(fitted.hull, cage.radius)), 6.0, 4.0)
     return replace(fitted, cage=replace(cage, radius=radius))
