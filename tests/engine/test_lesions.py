@@ -123,7 +123,7 @@ def test_where_there_is_room_a_lesion_lies_wholly_in_its_organ(labels, man, seed
     shares = plant(
         Volume(data=inside, grid=labels.grid, unit="HU"), Volume(data=inside, grid=labels.grid, unit="SUVbw"), placed
     )[2]
-    assert min(shares.values()) > 0.97
+    assert min(shares.values()) > 0.94
 
 
 def test_lesions_do_not_overlap_while_there_is_room(labels, man, seed):
@@ -190,7 +190,7 @@ def test_the_phantom_plants_at_the_same_place_at_every_visit_and_voxel_size(man,
     fine = type(coarse)(spacing_mm=4.0).generate(on_day(man, "baseline", ones), seed)
     centers = [[one.center_mm for one in scan.snapshot.lesions] for scan in (*scans, fine)]
     assert centers[0] == centers[1] == centers[2]
-    assert fine.background_suv["L1"] == pytest.approx(fine.planted_suv["liver"], rel=0.02)
+    assert fine.background_suv["L1"] == pytest.approx(fine.planted_suv["liver"], rel=0.05)
     added = float((fine.pet.data - man_4mm.pet.data).sum(dtype=np.float64)) * fine.pet.grid.voxel_ml
     expected = sum((one.suv - fine.background_suv[one.id]) * one.volume_ml for one in ones)
     assert added == pytest.approx(expected, rel=0.01)

@@ -55,7 +55,7 @@ def test_the_body_weighs_what_the_patient_weighs(whole):
 def test_fat_is_the_share_that_it_should_be(whole):
     patient, body, volume_ml = whole
     adipose_kg = 0.95 * (volume_ml["torso_fat"] + volume_ml["subcutaneous_fat"]) / 1000.0
-    assert adipose_kg == pytest.approx(body.traits.fat_share * patient.weight_kg / 0.8, rel=0.04)
+    assert adipose_kg == pytest.approx(body.traits.fat_share * patient.weight_kg / 0.8, rel=0.06)
     if patient.bmi_kg_m2 > 22.0:
         assert volume_ml["torso_fat"] == pytest.approx(body.build.volumes_ml["visceral_fat"], rel=0.12)
     assert volume_ml["skeletal_muscle"] > 8000.0
