@@ -16,6 +16,7 @@ FLOORS = [
     {"protocol", "report", "store", "fanout", "training"},
     {"trial", "schema"},
     {"preview"},
+    {"atlas_cli"},
     {"cli"},
 ]
 STAGES = FLOORS[3]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from vct import __version__
+from vct import __version__, atlas_cli
 from vct.errors import VctError
 
 app = typer.Typer(
@@ -23,7 +23,7 @@ app = typer.Typer(
 ProtocolArgument = Annotated[
     str, typer.Argument(help="a protocol file, or the name of a shipped one", metavar="PROTOCOL")
 ]
-EngineOption = Annotated[str, typer.Option(help="what makes the scans: phantom, or cascade:WEIGHTS")]
+EngineOption = Annotated[str, typer.Option(help="what makes the scans: phantom, atlas:DIR, cascade:WEIGHTS")]
 ResolutionOption = Annotated[float, typer.Option(help="voxel size of the engine's scans in mm", min=1.0, max=16.0)]
 SeedOption = Annotated[int | None, typer.Option(help="instead of the protocol's seed", min=0)]
 
@@ -34,6 +34,10 @@ def main() -> None:
         app()
     except VctError as error:
         _fail(error)
+
+
+app.add_typer(atlas_cli.app, name="atlas")
+app.command()(atlas_cli.fidelity)
 
 
 @app.command()

@@ -1,1 +1,1 @@
-"""Learning the cascade's weights from a folder of scans."""
+"""What the cascade learns from, how it learns, and how it is judged: populations of scans, training, fidelity."""
