@@ -38,6 +38,6 @@ def small_yaml(tmp_path: Path) -> Path:
     """The demo's protocol as a file of one's own, with few patients."""
     text = find("nsclc_metabolic_response").read_text()
     file = tmp_path / "small.yaml"
-    file.write_text(re.sub(r"(?m)^sample_size: \d+", "sample_size: 12", text))
-    assert load(file).sample_size == 12
+    file.write_text(re.sub(r"(?m)^sample_size: \d+", "sample_size: 6", text))
+    assert load(file).sample_size == 6
     return file

@@ -23,7 +23,7 @@ app = typer.Typer(
 ProtocolArgument = Annotated[
     str, typer.Argument(help="a protocol file, or the name of a shipped one", metavar="PROTOCOL")
 ]
-EngineOption = Annotated[str, typer.Option(help="what makes the scans: phantom")]
+EngineOption = Annotated[str, typer.Option(help="what makes the scans: phantom, or cascade:WEIGHTS")]
 ResolutionOption = Annotated[float, typer.Option(help="voxel size of the engine's scans in mm", min=1.0, max=16.0)]
 SeedOption = Annotated[int | None, typer.Option(help="instead of the protocol's seed", min=0)]
 

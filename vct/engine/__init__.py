@@ -6,11 +6,12 @@ from typing import Any
 
 from vct.engine.atlas.engine import Atlas
 from vct.engine.base import Engine
+from vct.engine.cascade.door import CascadeDoor
 from vct.engine.phantom import Phantom
 from vct.errors import InputError, nearest
 from vct.part import plugins
 
-_CLASSES: tuple[type[Any], ...] = (Phantom, Atlas, *plugins("engines"))
+_CLASSES: tuple[type[Any], ...] = (Phantom, Atlas, CascadeDoor, *plugins("engines"))
 ENGINES: dict[str, type[Any]] = {engine.spec_name: engine for engine in _CLASSES}
 """Engines by name. Each class has `spec_name` and `from_spec(argument, resolution_mm)`."""
 

@@ -1,1 +1,1 @@
-"""What the cascade learns from and is judged by: populations of scans, their fidelity."""
+"""Learning the cascade from a folder of scans, virtual populations to learn from, and how alike populations are."""

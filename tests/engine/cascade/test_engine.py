@@ -1,0 +1,156 @@
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from vct.engine.base import Engine  # noqa: E402
+from vct.engine.cascade import checkpoint  # noqa: E402
+from vct.engine.cascade.anatomy import Anatomy, AnatomyConfig  # noqa: E402
+from vct.engine.cascade.blueprints import AnatomyBlueprint, VoxelBlueprint  # noqa: E402
+from vct.engine.cascade.checkpoint import Checkpoint  # noqa: E402
+from vct.engine.cascade.codes import CodeConfig  # noqa: E402
+from vct.engine.cascade.engine import Cascade  # noqa: E402
+from vct.engine.cascade.grid import Length  # noqa: E402
+from vct.engine.cascade.lowres import Lowres, LowresConfig  # noqa: E402
+from vct.engine.cascade.network import UNetConfig  # noqa: E402
+from vct.engine.cascade.sampler import Schedule  # noqa: E402
+from vct.engine.cascade.spline import lattice_shape  # noqa: E402
+from vct.engine.cascade.superres import Superres, SuperresConfig  # noqa: E402
+from vct.errors import InputError  # noqa: E402
+from vct.records import Lesion, Patient, Snapshot, Visit  # noqa: E402
+from vct.structures import STRUCTURES  # noqa: E402
+
+TISSUES = ("muscle", "liver", "lungs")
+SPANS = (4, 4, 7)
+
+
+def anatomy():
+    """A box of muscle with a liver and a lung; uptake and shape vary in two modes."""
+    field = 3 * int(np.prod(lattice_shape(SPANS)))
+    raw = field + 2 * len(TISSUES)
+    config = AnatomyConfig(
+        spans=SPANS, tissues=TISSUES, code=CodeConfig(raw=raw, modes=2, width=8, blocks=1), spacing_mm=8.0
+    )
+    model = Anatomy(config)
+    model.labels[14:42, 16:40, 10:86] = STRUCTURES["skeletal_muscle"]
+    model.labels[30:40, 20:34, 40:55] = STRUCTURES["liver"]
+    model.labels[18:26, 20:34, 58:76] = STRUCTURES["lung_upper_lobe_left"]
+    model.relief[model.labels == 0] = -1000.0
+    model.code.mean[0, field:] = torch.tensor([-0.4, 0.8, -0.7, 0.5, 0.6, -8.0])
+    model.code.modes[0, field + 1] = 0.2
+    model.code.modes[1, : field // 3] = 8.0
+    return model.eval()
+
+
+def engine(spacing_mm=8.0, superres=None, **changes):
+    blueprint = AnatomyBlueprint(models={"F": anatomy(), "M": anatomy()}, length=Length(), hash="0123456789abcdef")
+    return Cascade(blueprint=blueprint, spacing_mm=spacing_mm, superres=superres, **changes)
+
+
+def snapshot(number=0, visit="baseline", lesions=(), **changes):
+    who = {"id": f"P{number}", "sex": "F", "age_years": 55.0, "height_cm": 170.0, "weight_kg": 75.0} | changes
+    return Snapshot(patient=Patient(**who), visit=Visit(name=visit, day=0.0), lesions=lesions)
+
+
+def test_it_is_an_engine_and_says_what_made_the_scan():
+    made = engine()
+    assert isinstance(made, Engine)
+    assert made.name == "cascade anatomy 01234567 8 mm"
+    scan = made.generate(snapshot(), 1)
+    assert scan.made_by == made.name
+    assert scan.ct.grid == scan.pet.grid == scan.labels.grid
+    assert (scan.ct.data.dtype, scan.pet.data.dtype, scan.labels.data.dtype) == (np.float32, np.float32, np.uint8)
+    assert scan.ct.grid.spacing_mm[2] == pytest.approx(Length().of(170.0) / 96)
+
+
+def test_the_body_is_the_same_at_every_visit_and_the_day_is_not():
+    made = engine()
+    first, second = made.generate(snapshot(), 1), made.generate(snapshot(visit="week 8"), 1)
+    assert np.array_equal(first.ct.data, second.ct.data)
+    assert np.array_equal(first.labels.data, second.labels.data)
+    change = second.planted_suv["liver"] / first.planted_suv["liver"]
+    assert 0.75 < change < 1.33
+    assert change != 1.0
+
+
+def test_patients_differ_seeds_differ_and_arms_do_not():
+    made = engine()
+    base = made.generate(snapshot(), 1).ct.data
+    assert not np.array_equal(base, made.generate(snapshot(1), 1).ct.data)
+    assert not np.array_equal(base, made.generate(snapshot(), 2).ct.data)
+    assert np.array_equal(base, made.generate(snapshot(arm="treated"), 1).ct.data)
+
+
+def test_a_batch_gives_each_what_it_gets_alone():
+    made = engine()
+    many = made.generate_many([snapshot(n) for n in range(3)], 4)
+    for number, scan in enumerate(many):
+        assert np.array_equal(scan.pet.data, made.generate(snapshot(number), 4).pet.data)
+    assert made.generate_many([], 4) == ()
+
+
+def test_lesions_are_placed_and_planted():
+    lesion = Lesion(id="L1", organ="liver", diameter_mm=30.0, suv=12.0, room_mm=30.0)
+    scan = engine().generate(snapshot(lesions=(lesion,)), 1)
+    (placed,) = scan.snapshot.lesions
+    assert placed.center_mm is not None
+    index = tuple(
+        round((c - o) / s)
+        for c, o, s in zip(placed.center_mm, scan.pet.grid.origin_mm, scan.pet.grid.spacing_mm, strict=True)
+    )
+    assert scan.labels.data[index] == STRUCTURES["liver"]
+    assert scan.pet.data[index] > 8.0
+    assert scan.background_suv["L1"] == pytest.approx(scan.planted_suv["liver"], rel=0.1)
+
+
+def test_stage_two_halves_the_spacing_and_keeps_the_averages():
+    torch.manual_seed(0)
+    tiny = UNetConfig(extra=5, condition=5, stem=4, widths=(8,), head=4, norm="rms")
+    refine = Superres(SuperresConfig(network=tiny, tile=(112, 112, 96), margin=4))
+    torch.nn.init.normal_(refine.denoiser.network.head_out.weight, std=0.05)
+    refine.spread.fill_(0.05)
+    made = engine(4.0, refine.eval(), schedule=Schedule(steps=2))
+    fine, coarse = made.generate(snapshot(), 1), engine(8.0).generate(snapshot(), 1)
+    assert fine.ct.grid.shape == (112, 112, 192)
+    pooled = fine.ct.data.reshape(56, 2, 56, 2, 96, 2).mean(axis=(1, 3, 5))
+    assert np.abs(pooled - coarse.ct.data).max() < 1.0
+    assert fine.ct.data.std() != coarse.ct.data.std()
+
+
+def test_voxel_weights_give_no_labels_and_refuse_lesions():
+    config = LowresConfig(network=UNetConfig(extra=3, condition=4, stem=4, widths=(8,), head=4))
+    blueprint = VoxelBlueprint(model=Lowres(config).eval(), length=Length(), hash="f" * 16)
+    made = Cascade(blueprint=blueprint, spacing_mm=8.0, schedule=Schedule(steps=1))
+    assert made.generate(snapshot(), 1).labels is None
+    lesion = Lesion(id="L1", organ="liver", diameter_mm=20.0, suv=8.0, room_mm=20.0)
+    with pytest.raises(InputError, match="need organ labels"):
+        made.generate(snapshot(lesions=(lesion,)), 1)
+
+
+def test_what_cannot_be_made_is_refused(tmp_path):
+    with pytest.raises(InputError, match="8, 4 or 2 mm"):
+        engine(3.0)
+    with pytest.raises(InputError, match="needs superres weights"):
+        engine(4.0)
+    with pytest.raises(InputError, match="cascade:DIR"):
+        Cascade.from_spec("", None)
+    with pytest.raises(InputError, match="holds no lowres weights"):
+        Cascade.from_spec(str(tmp_path), None)
+
+
+def test_weights_that_do_not_fit_their_configuration_are_named(tmp_path):
+    model = anatomy()
+    config = {"length": [3.0, 200.0], "sexes": {"F": model.config.model_dump(mode="json")}}
+    tensors = {f"F.{name}": value for name, value in model.state_dict().items()}
+
+    def saved(config, tensors):
+        checkpoint.save(Checkpoint(kind="anatomy", config=config, training_data="", tensors=tensors), tmp_path)
+
+    saved(config, tensors)
+    assert Cascade.load(tmp_path, 8.0).generate(snapshot(), 1).labels is not None
+    saved(config, {name: value for name, value in tensors.items() if name != "F.pattern"})
+    with pytest.raises(InputError, match="do not fit their own configuration"):
+        Cascade.load(tmp_path, 8.0)
+    saved(config | {"sexes": {"F": {"spans": "many"}}}, tensors)
+    with pytest.raises(InputError, match="not one of this version"):
+        Cascade.load(tmp_path, 8.0)

@@ -1,0 +1,108 @@
+import csv
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning_fabric")
+
+from torch import nn  # noqa: E402
+
+from vct.engine.cascade import checkpoint  # noqa: E402
+from vct.engine.cascade.checkpoint import Checkpoint  # noqa: E402
+from vct.errors import InputError  # noqa: E402
+from vct.training.loop import LOG, STATE, Draw, Settings, power_average_weight, train  # noqa: E402
+
+
+class Line(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3))
+
+    def loss(self, x, y):
+        return (x @ self.weight - y).square().mean()
+
+
+class LineTask:
+    """Learns y = x . (1, -2, 0.5) from fresh points."""
+
+    truth = torch.tensor([1.0, -2.0, 0.5])
+
+    def __init__(self):
+        self.model = Line()
+
+    def loss(self, model, draw, batch):
+        x = torch.randn(batch, 3, generator=draw.torch)
+        return model.loss(x, x @ self.truth)
+
+    def checkpoint(self, tensors):
+        return Checkpoint(kind="line", config={}, training_data="made up", tensors=tensors)
+
+
+QUICK = {"accelerator": "cpu", "batch": 8, "learning_rate": 0.05, "warmup_steps": 5, "hold_steps": 50}
+
+
+def log_of(folder):
+    with (folder / LOG).open() as handle:
+        return [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(handle)]
+
+
+def test_it_learns_and_ships_the_average(tmp_path):
+    assert train(LineTask(), tmp_path, Settings(steps=300, **QUICK)) == 300
+    shipped = checkpoint.load(tmp_path, "line")
+    assert shipped.training_data == "made up"
+    assert torch.allclose(shipped.tensors["weight"].float(), LineTask.truth, atol=0.05)
+
+
+def test_a_run_interrupted_and_resumed_equals_one_that_was_not(tmp_path):
+    train(LineTask(), tmp_path / "whole", Settings(steps=40, **QUICK))
+    train(LineTask(), tmp_path / "parts", Settings(steps=17, **QUICK))
+    assert train(LineTask(), tmp_path / "parts", Settings(steps=40, **QUICK)) == 40
+    assert log_of(tmp_path / "whole") == log_of(tmp_path / "parts")
+    whole, parts = (checkpoint.load(tmp_path / name / STATE, STATE) for name in ("whole", "parts"))
+    assert whole.hash == parts.hash
+
+
+def test_the_log_forgets_what_the_checkpoint_does_not_know(tmp_path):
+    train(LineTask(), tmp_path, Settings(steps=10, **QUICK))
+    with (tmp_path / LOG).open("a") as handle:
+        handle.write("11,0,9,9\n12,0,9,9\n")
+    train(LineTask(), tmp_path, Settings(steps=11, **QUICK))
+    assert [step for step, _ in log_of(tmp_path)] == list(range(1, 12))
+
+
+def test_the_minutes_are_kept(tmp_path):
+    assert train(LineTask(), tmp_path, Settings(steps=10**6, minutes=0.01, **QUICK)) < 10**5
+
+
+def test_other_settings_and_damage_are_refused(tmp_path):
+    train(LineTask(), tmp_path, Settings(steps=2, **QUICK))
+    with pytest.raises(InputError, match="other settings"):
+        train(LineTask(), tmp_path, Settings(steps=3, **(QUICK | {"batch": 9})))
+    for path in (tmp_path / STATE).glob("*.safetensors"):
+        path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(InputError, match=r"state-00001.*not a readable"):
+        train(LineTask(), tmp_path, Settings(steps=3, **QUICK))
+
+
+def test_progress_is_told(tmp_path):
+    said = []
+    train(LineTask(), tmp_path, Settings(steps=20, minutes=5.0, **QUICK), said.append)
+    assert len(said) == 2
+    assert said[-1].startswith("step 20 of 20: loss ")
+    assert "min left" in said[-1]
+
+
+def test_a_step_draws_the_same_whatever_came_before():
+    first, again, other = Draw(1, 5), Draw(1, 5), Draw(1, 6)
+    assert torch.equal(torch.rand(4, generator=first.torch), torch.rand(4, generator=again.torch))
+    assert first.numpy.integers(1000) != other.numpy.integers(1000)
+
+
+def test_the_average_starts_as_the_weights():
+    """At step 1 nothing of the start is kept; the weights of all steps sum to one."""
+    assert power_average_weight(1) == 0.0
+    share, total = 1.0, 0.0
+    for step in range(200, 0, -1):
+        total += share * (1.0 - power_average_weight(step))
+        share *= power_average_weight(step)
+    assert total == pytest.approx(1.0)

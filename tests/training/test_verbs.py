@@ -1,0 +1,38 @@
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning_fabric")
+
+from vct.engine.cascade.blueprints import AnatomyBlueprint, VoxelBlueprint, load_blueprint, load_superres  # noqa: E402
+from vct.engine.cascade.lowres import LowresConfig  # noqa: E402
+from vct.engine.cascade.network import UNetConfig  # noqa: E402
+from vct.engine.cascade.superres import SuperresConfig  # noqa: E402
+from vct.training import register  # noqa: E402
+from vct.training.loop import Settings  # noqa: E402
+from vct.training.verbs import train_anatomy, train_lowres, train_superres  # noqa: E402
+
+QUICK = Settings(steps=2, batch=2, accelerator="cpu")
+TINY = {"stem": 4, "widths": (8,), "head": 4}
+
+
+def test_an_anatomy_is_trained_and_trained_again_from_what_is_there(bodies_folder, tmp_path, monkeypatch):
+    level = register.Level(spans=register.LEVELS[-1].spans, steps=2, step_mm=2.0, stiffness=2e-5)
+    monkeypatch.setattr(register.register, "__defaults__", ((level,),))
+    said = []
+    first = train_anatomy(bodies_folder, tmp_path, QUICK, said.append, spacing_mm=16.0)
+    assert isinstance(load_blueprint(tmp_path), AnatomyBlueprint)
+    assert load_blueprint(tmp_path).hash == first
+    assert [line for line in said if "held-out loss" in line][1].startswith("M: 12 bodies")
+    registered = [line for line in said if line.startswith("registered")]
+    assert len(registered) == 24
+    assert train_anatomy(bodies_folder, tmp_path, QUICK, said.append, spacing_mm=16.0) == first
+    assert len([line for line in said if line.startswith("registered")]) == 24
+
+
+def test_both_voxel_stages_are_trained(bodies_folder, tmp_path):
+    lowres = LowresConfig(network=UNetConfig(extra=3, condition=4, **TINY), spacing_mm=16.0)
+    superres = SuperresConfig(network=UNetConfig(extra=5, condition=5, norm="rms", **TINY))
+    assert train_lowres(bodies_folder, tmp_path, QUICK, lowres) == 2
+    assert isinstance(load_blueprint(tmp_path), VoxelBlueprint)
+    assert train_superres(bodies_folder, tmp_path / "fine", QUICK, 8.0, superres) == 2
+    assert load_superres(tmp_path / "fine")[0] is not None

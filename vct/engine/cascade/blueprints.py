@@ -1,0 +1,151 @@
+"""The two forms of stage 1 behind one interface: patients in, whole bodies on the model's grid out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from torch import nn
+from torch.nn import functional
+
+from vct.engine.cascade import checkpoint
+from vct.engine.cascade.anatomy import Anatomy, AnatomyConfig
+from vct.engine.cascade.checkpoint import Checkpoint
+from vct.engine.cascade.conditioning import demographics
+from vct.engine.cascade.grid import Length
+from vct.engine.cascade.intensity import decode
+from vct.engine.cascade.lowres import Lowres, LowresConfig
+from vct.engine.cascade.sampler import THOROUGH, Schedule, code_noise, volume_noise
+from vct.engine.cascade.superres import Superres, SuperresConfig
+from vct.errors import InputError
+from vct.records import Patient
+from vct.structures import STRUCTURES
+from vct.volume import Volume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """HU and SUV float32 (X, Y, Z) on the model's grid; labels uint8, or None where nobody knows them."""
+
+    ct: torch.Tensor
+    pet: torch.Tensor
+    labels: torch.Tensor | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AnatomyBlueprint:
+    """One anatomy model a sex. Sharp down to the canonical body's own spacing."""
+
+    kind: ClassVar[str] = "anatomy"
+
+    models: Mapping[str, Anatomy]
+    length: Length
+    hash: str
+    device: str = "cpu"
+
+    @property
+    def finest_mm(self) -> float:
+        """The finest spacing that needs no stage 2."""
+        return min(model.config.spacing_mm for model in self.models.values())
+
+    def draw(
+        self, patients: Sequence[Patient], seed: int, spacing_mm: float, schedule: Schedule, labels_mm: float
+    ) -> tuple[Body, ...]:
+        """Bodies at a spacing, labels at another. Codes are drawn with 32 evaluations whatever `schedule`: they cost
+        next to nothing.
+
+        Raises InputError for a sex that the weights do not know.
+        """
+        del schedule
+        bodies = []
+        for patient in patients:
+            if patient.sex not in self.models:
+                raise InputError(f"the anatomy weights know no body of sex {patient.sex}")
+            model = self.models[patient.sex]
+            noise = code_noise(model.config.code.modes, seed, patient.id, "body")[None].to(self.device)
+            condition = demographics([patient]).to(self.device)
+            code = model.code.draw(condition, noise, THOROUGH)[0]
+            drawn = model.render(model.split(code), spacing_mm, labels_mm)
+            bodies.append(Body(ct=drawn.ct, pet=drawn.pet, labels=drawn.labels))
+        return tuple(bodies)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VoxelBlueprint:
+    """The paper's stage 1: a diffusion over voxels at 8 mm, without labels."""
+
+    kind: ClassVar[str] = "voxel"
+
+    model: Lowres
+    length: Length
+    hash: str
+    device: str = "cpu"
+
+    @property
+    def finest_mm(self) -> float:
+        """The spacing of its grid."""
+        return self.model.config.spacing_mm
+
+    def draw(
+        self, patients: Sequence[Patient], seed: int, spacing_mm: float, schedule: Schedule, labels_mm: float
+    ) -> tuple[Body, ...]:
+        """Bodies at the model's spacing, or averaged in SUV to a coarser one."""
+        del labels_mm
+        shape = self.model.shape
+        noise = torch.stack([volume_noise((2, *shape), (0, 0, 0), shape, seed, item.id, "body") for item in patients])
+        encoded = self.model.draw(demographics(patients).to(self.device), noise.to(self.device), schedule)
+        factor = round(spacing_mm / self.finest_mm)
+        ct, pet = (functional.avg_pool3d(part[:, None], factor)[:, 0] for part in decode(encoded))
+        return tuple(Body(ct=ct[row], pet=pet[row], labels=None) for row in range(len(patients)))
+
+
+def load_blueprint(folder: Path, device: str = "cpu") -> AnatomyBlueprint | VoxelBlueprint:
+    """The stage 1 in `folder`: anatomy where there is one, else voxel. Raises InputError where there is neither."""
+    if any(folder.glob("anatomy-*.safetensors")):
+        found = checkpoint.load(folder, "anatomy")
+        models = {
+            sex: _filled(Anatomy(_config(AnatomyConfig, config, folder)), found, f"{sex}.", folder).to(device)
+            for sex, config in found.config["sexes"].items()
+        }
+        return AnatomyBlueprint(models=models, length=Length(*found.config["length"]), hash=found.hash, device=device)
+    found = checkpoint.load(folder, "lowres")
+    model = _filled(Lowres(_config(LowresConfig, found.config["model"], folder)), found, "", folder).to(device)
+    return VoxelBlueprint(model=model, length=Length(*found.config["length"]), hash=found.hash, device=device)
+
+
+def load_superres(folder: Path) -> tuple[Superres | None, str]:
+    """The stage 2 in `folder` and its hash; (None, "") where there is none."""
+    if not any(folder.glob("superres-*.safetensors")):
+        return None, ""
+    found = checkpoint.load(folder, "superres")
+    return _filled(Superres(_config(SuperresConfig, found.config["model"], folder)), found, "", folder), found.hash
+
+
+def mean_by_structure(pet: Volume, labels: Volume) -> dict[str, float]:
+    """Mean SUV of every structure that `labels` show: the painted truth of a body without lesions."""
+    count = np.bincount(labels.data.ravel(), minlength=256)
+    total = np.bincount(labels.data.ravel(), weights=pet.data.ravel().astype(np.float64), minlength=256)
+    return {name: float(total[label] / count[label]) for name, label in STRUCTURES.items() if count[label]}
+
+
+def _filled(model: Any, found: Checkpoint, prefix: str, folder: Path) -> Any:
+    """The model with the checkpoint's tensors, as float32 and ready to run."""
+    state = {name[len(prefix) :]: value for name, value in found.tensors.items() if name.startswith(prefix)}
+    module: nn.Module = model
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise InputError(f"{folder}: the {found.kind} weights do not fit their own configuration ({error})") from error
+    return module.eval().requires_grad_(False)
+
+
+def _config(config: Any, values: Any, folder: Path) -> Any:
+    try:
+        return config.model_validate_json(checkpoint.as_json(values))
+    except ValidationError as error:
+        raise InputError(f"{folder}: the weights' configuration is not one of this version ({error})") from error

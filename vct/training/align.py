@@ -1,0 +1,152 @@
+"""Every training body on one canonical body: which one, the fields that lead to the others, and what they look like
+on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from vct.engine.cascade.spline import EXTENT_MM, field
+from vct.engine.cascade.tissues import tissue_table
+from vct.training.data import Bodies
+from vct.training.register import distance_maps, register
+
+_CANONICAL_VOTES = 2.0
+"""Voices that the canonical body's own intensities have in the mean pattern. Assumed."""
+_MOST_OVER_MEAN = 3.0
+"""Voxels beyond this multiple of their tissue's mean are a hot neighbour's (the bladder's, in fat). Assumed."""
+_FEWEST_VOXELS = 8
+Say = Callable[[str], None]
+
+
+def maps_of(bodies: Bodies, index: int, cache: Path) -> torch.Tensor:
+    """Distance maps (structures, x, y, z) of one body at 16 mm (32 mm for a body at 16 mm); computed once."""
+    path = cache / "maps" / f"{bodies.patients[index].id}.npy"
+    if not path.exists():
+        maps = distance_maps(np.asarray(bodies.labels[index]), (bodies.spacing_mm,) * 3)
+        factor = max(round(8.0 / bodies.spacing_mm), 1)
+        _save(path, functional.avg_pool3d(maps[None], factor)[0].numpy().astype(np.float16))
+    return torch.from_numpy(np.load(path).astype(np.float32))
+
+
+def medoid(maps: torch.Tensor) -> int:
+    """The body whose distance maps (N, S, x, y, z) differ least from all others'."""
+    known = functional.avg_pool3d(maps.nan_to_num(), 2).flatten(1)
+    return int(torch.cdist(known, known).sum(dim=1).argmin())
+
+
+def aligned(bodies: Bodies, indices: Sequence[int], cache: Path, say: Say) -> tuple[int, torch.Tensor]:
+    """The canonical body's index and coefficients (N, 3, i, j, k) that carry it to each of `indices`.
+
+    Finished bodies are kept in `cache`, so that a broken-off call goes on where it stopped.
+    """
+    maps = torch.stack([maps_of(bodies, index, cache) for index in indices])
+    center = medoid(maps)
+    folder = cache / f"from-{bodies.patients[indices[center]].id}"
+    found = []
+    for number, index in enumerate(indices):
+        path = folder / f"{bodies.patients[index].id}.npy"
+        if not path.exists():
+            _save(path, register(maps[center], maps[number][None])[0].numpy())
+            say(f"registered {number + 1} of {len(indices)}")
+        found.append(torch.from_numpy(np.load(path)))
+    return indices[center], torch.stack(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TissueMeans:
+    """Mean SUV and HU of every tissue of some bodies, (N, tissues); NaN where a body lacks the tissue."""
+
+    suv: np.ndarray
+    hu: np.ndarray
+
+
+def tissue_means(bodies: Bodies, indices: Sequence[int]) -> TissueMeans:
+    """By number of `tissue_table`; column 0, air, is NaN."""
+    rows = [means_by_tissue(bodies.labels[index], bodies.pet[index], bodies.ct[index]) for index in indices]
+    suv, hu = (np.stack(part) for part in zip(*rows, strict=True))
+    return TissueMeans(suv=suv, hu=hu)
+
+
+def means_by_tissue(labels: np.ndarray, pet: np.ndarray, ct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean SUV and HU (tissues,) of one body; NaN for air and for tissues of fewer than 8 voxels."""
+    table, names = tissue_table()
+    tissue = table[labels].ravel()
+    count = np.bincount(tissue, minlength=len(names)).astype(float)
+    count[0] = 0.0
+    there = count >= _FEWEST_VOXELS
+    found = []
+    for image in (pet, ct):
+        total = np.bincount(tissue, weights=image.ravel().astype(np.float64), minlength=len(names))
+        found.append(np.where(there, total / np.maximum(count, 1.0), np.nan))
+    return found[0], found[1]
+
+
+def patterns(
+    bodies: Bodies, indices: Sequence[int], canonical: int, coefficients: torch.Tensor, means: TissueMeans
+) -> tuple[np.ndarray, np.ndarray]:
+    """(SUV over its tissue's mean, HU minus its tissue's mean) on the canonical body, averaged over the bodies.
+
+    A body's voxel counts where it lands on its own tissue, so that borders stay as sharp as the canonical body's. Air
+    and what carries no label keep the canonical body's HU and no uptake.
+    """
+    table, names = tissue_table()
+    own = table[bodies.labels[canonical]].ravel()
+    row = list(indices).index(canonical)
+    ratio, relief = _relative(bodies, canonical, own, means, row)
+    votes = np.full(own.shape, _CANONICAL_VOTES)
+    ratio, relief = ratio * votes, relief * votes
+    shape = bodies.labels.shape[1:]
+    for number, index in enumerate(indices):
+        if index == canonical:
+            continue
+        tissue = table[bodies.labels[index]].ravel()
+        place = _landing(coefficients[number], shape)
+        kept = (tissue == own[place]) & (tissue > 0)
+        body_ratio, body_relief = _relative(bodies, index, tissue, means, number)
+        where = place[kept]
+        votes += np.bincount(where, minlength=len(own))
+        ratio += np.bincount(where, weights=body_ratio[kept], minlength=len(own))
+        relief += np.bincount(where, weights=body_relief[kept], minlength=len(own))
+    ratio, relief = ratio / votes, relief / votes
+    scale = np.bincount(own, weights=ratio, minlength=len(names)) / np.maximum(
+        np.bincount(own, minlength=len(names)), 1
+    )
+    shift = np.bincount(own, weights=relief, minlength=len(names)) / np.maximum(
+        np.bincount(own, minlength=len(names)), 1
+    )
+    scale[0], shift[0] = 1.0, 0.0
+    ratio, relief = ratio / np.maximum(scale, 1e-6)[own], relief - shift[own]
+    return ratio.reshape(shape).astype(np.float32), relief.reshape(shape).astype(np.float32)
+
+
+def _relative(
+    bodies: Bodies, index: int, tissue: np.ndarray, means: TissueMeans, row: int
+) -> tuple[np.ndarray, np.ndarray]:
+    suv, hu = np.nan_to_num(means.suv[row], nan=1.0), np.nan_to_num(means.hu[row], nan=0.0)
+    pet, ct = bodies.pet[index].ravel().astype(np.float64), bodies.ct[index].ravel().astype(np.float64)
+    ratio = np.where(tissue > 0, np.minimum(pet / np.maximum(suv, 1e-3)[tissue], _MOST_OVER_MEAN), 0.0)
+    return ratio, ct - np.where(tissue > 0, hu[tissue], 0.0)
+
+
+def _landing(coefficients: torch.Tensor, shape: Sequence[int]) -> np.ndarray:
+    """Flat index of the canonical voxel that each voxel of a body shows."""
+    moved = field(coefficients[None], shape)[0].numpy()
+    axes = []
+    for axis, count in enumerate(shape):
+        line = np.arange(count, dtype=np.float32).reshape([-1 if axis == other else 1 for other in range(3)])
+        axes.append(np.clip(np.rint(line + moved[axis] * (count / EXTENT_MM[axis])), 0, count - 1).astype(np.int64))
+    return np.asarray(np.ravel_multi_index((axes[0].ravel(), axes[1].ravel(), axes[2].ravel()), tuple(shape)))
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".tmp-{path.name}")
+    with aside.open("wb") as handle:
+        np.save(handle, array)
+    aside.replace(path)

@@ -1,0 +1,235 @@
+"""The anatomy blueprint from a folder of labelled bodies: align, describe, regress, and train what remains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from vct.engine.cascade.anatomy import Anatomy, AnatomyConfig
+from vct.engine.cascade.checkpoint import Checkpoint
+from vct.engine.cascade.codes import CodeConfig, CodeModel, features
+from vct.engine.cascade.conditioning import demographics
+from vct.engine.cascade.day import COMMON_SD, OWN_SD, OWN_SDS
+from vct.engine.cascade.denoiser import SIGMA_DATA, draw_sigma, stratified
+from vct.engine.cascade.spline import Spans
+from vct.engine.cascade.tissues import tissue_table
+from vct.errors import InputError
+from vct.training.align import aligned, means_by_tissue, patterns, tissue_means
+from vct.training.data import Bodies
+from vct.training.loop import Draw
+from vct.training.register import LEVELS
+
+FEWEST_BODIES = 8
+_RIDGE = 1.0
+_KEPT_VARIANCE = 0.98
+_MOST_MODES = 64
+_EDGE = 0.2
+_LEAST_SUV = 0.02
+_CALIBRATED = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A described population of one sex: the model, still without a trained network, and its bodies' white codes."""
+
+    anatomy: Anatomy
+    white: torch.Tensor
+    condition: torch.Tensor
+
+
+def describe(bodies: Bodies, sex: str, cache: Path, say: Callable[[str], None] = lambda _: None) -> Fitted:
+    """Canonical body, regression, modes and codes of one sex.
+
+    Raises InputError when the folder holds fewer than 8 bodies of it.
+    """
+    indices = bodies.of_sex(sex)
+    if len(indices) < FEWEST_BODIES:
+        raise InputError(f"an anatomy of sex {sex} needs at least {FEWEST_BODIES} bodies (got {len(indices)})")
+    canonical, coefficients = aligned(bodies, indices, cache, say)
+    means = tissue_means(bodies, indices)
+    pattern, relief = patterns(bodies, indices, canonical, coefficients, means)
+    table, names = tissue_table()
+    places = sorted(set(table[bodies.labels[canonical]].ravel().tolist()) - {0})
+    factors = np.concatenate((_log_suv(means.suv[:, places]), _filled(means.hu[:, places]) / 100.0), axis=1)
+    raw = torch.cat((coefficients.flatten(1), torch.from_numpy(factors).float()), dim=1)
+    condition = demographics([bodies.patients[index] for index in indices])
+    code, white = fit_code(raw, condition, blocks=(coefficients[0].numel(), factors.shape[1]))
+    tissues = tuple(names[place] for place in places)
+    _leave_out_the_day(code, tissues, coefficients[0].numel())
+    config = AnatomyConfig(
+        spans=_spans(coefficients),
+        tissues=tissues,
+        code=code.config,
+        spacing_mm=bodies.spacing_mm,
+    )
+    anatomy = Anatomy(config)
+    anatomy.code = code
+    anatomy.labels.copy_(torch.from_numpy(np.array(bodies.labels[canonical])))
+    anatomy.pattern.copy_(torch.from_numpy(pattern))
+    anatomy.relief.copy_(torch.from_numpy(relief))
+    _calibrate(anatomy, raw, factors)
+    return Fitted(anatomy=anatomy, white=white, condition=condition)
+
+
+@torch.no_grad()
+def _calibrate(anatomy: Anatomy, raw: torch.Tensor, factors: np.ndarray) -> None:
+    """Shift the mean factors so that rendered bodies measure, tissue by tissue, what the training bodies do.
+
+    Carrying a painted body blurs it by up to a voxel, which costs small hot organs some uptake a second time: their
+    borders were part of the measured means already. At most 12 bodies are rendered from their own fields and factors.
+    """
+    tissues, names = len(anatomy.config.tissues), tissue_table()[1]
+    places = [names.index(name) for name in anatomy.config.tissues]
+    missed = []
+    for row in range(0, len(raw), -(-len(raw) // _CALIBRATED)):
+        seen = anatomy.render(anatomy.split(raw[row]), anatomy.config.spacing_mm)
+        suv, hu = means_by_tissue(seen.labels.numpy(), seen.pet.numpy(), seen.ct.numpy())
+        found = np.concatenate((np.log(np.maximum(suv[places], _LEAST_SUV)), hu[places] / 100.0))
+        missed.append(factors[row] - found)
+    shift = np.nan_to_num(np.nanmean(np.array(missed), axis=0))
+    anatomy.code.mean[0, -2 * tissues :] += torch.from_numpy(shift).float()
+
+
+def fit_code(
+    raw: torch.Tensor, condition: torch.Tensor, blocks: Sequence[int], width: int = 128
+) -> tuple[CodeModel, torch.Tensor]:
+    """A code model of bodies `raw` (N, sum of blocks), without a trained network, and their white codes (N, modes).
+
+    Principal modes are found block by block (shape, uptake), their correlation is shrunk towards none.
+    """
+    design = features(condition).double()
+    penalty = _RIDGE * torch.eye(design.shape[1], dtype=torch.float64)
+    penalty[0, 0] = 0.0
+    mean = torch.linalg.solve(design.T @ design + penalty, design.T @ raw.double())
+    left = (raw.double() - design @ mean) * (len(raw) / max(len(raw) - design.shape[1], 1)) ** 0.5
+    scores, modes = [], []
+    for number, part in enumerate(left.split(list(blocks), dim=1)):
+        found, axes = _principal(part)
+        scores.append(found)
+        wide = torch.zeros(len(axes), raw.shape[1], dtype=torch.float64)
+        start = sum(blocks[:number])
+        wide[:, start : start + blocks[number]] = axes
+        modes.append(wide)
+    score = torch.cat(scores, dim=1)
+    model = CodeModel(CodeConfig(raw=raw.shape[1], modes=score.shape[1], width=width))
+    model.mean.copy_(mean)
+    model.modes.copy_(torch.cat(modes))
+    model.mix.copy_(torch.linalg.cholesky(shrunk_correlation(score)))
+    margin = _EDGE * condition.std(dim=0)
+    model.low.copy_(condition.amin(dim=0) - margin)
+    model.high.copy_(condition.amax(dim=0) + margin)
+    return model, model.whiten(score.float())
+
+
+@torch.no_grad()
+def _leave_out_the_day(code: CodeModel, tissues: Sequence[str], start: int) -> None:
+    """Take the day's variation, which every training scan holds and the engine adds again, off the modes of ln SUV.
+
+    `start` is the first tissue's column. At least a quarter of a tissue's variance stays the body's own (assumed).
+    """
+    columns = slice(start, start + len(tissues))
+    spread = (code.mix.T @ code.modes[:, columns]).square().sum(dim=0)
+    day = torch.tensor([OWN_SDS.get(name, OWN_SD) ** 2 + COMMON_SD**2 for name in tissues])
+    code.modes[:, columns] *= (1.0 - day / spread.clamp_min(1e-9)).clamp_min(0.25).sqrt()
+
+
+def shrunk_correlation(scores: torch.Tensor) -> torch.Tensor:
+    """Correlation of (N, D), shrunk towards the identity as Schaefer and Strimmer do (2005, doi
+    10.2202/1544-6115.1175).
+
+    The weight is the summed variance of the estimated correlations over their summed squares.
+    """
+    count = len(scores)
+    z = (scores - scores.mean(dim=0)) / scores.std(dim=0)
+    products = z[:, :, None] * z[:, None, :]
+    mean = products.mean(dim=0)
+    variance = (products - mean).square().sum(dim=0) * count / (count - 1) ** 3
+    off = ~torch.eye(z.shape[1], dtype=torch.bool)
+    weight = (variance[off].sum() / mean[off].square().sum().clamp_min(1e-12)).clamp(0.0, 1.0)
+    return torch.where(off, mean * (1.0 - weight), torch.ones_like(mean))
+
+
+class CodeTask:
+    """Trains the diffusion over white codes; every fifth body is kept aside to tell learning from remembering."""
+
+    def __init__(self, fitted: Fitted, sex: str, about: str) -> None:
+        self.model = fitted.anatomy.code.denoiser
+        self.sex, self.about, self.config = sex, about, fitted.anatomy.code.config
+        held = torch.arange(len(fitted.white)) % 5 == 4
+        self.train_white, self.train_condition = fitted.white[~held], fitted.condition[~held]
+        self.held_white, self.held_condition = fitted.white[held], fitted.condition[held]
+
+    def loss(self, model: nn.Module, draw: Draw, batch: int) -> torch.Tensor:
+        """Mean weighted error on a batch of codes, a little jittered so that they are not learned by heart."""
+        rows = torch.from_numpy(draw.numpy.integers(len(self.train_white), size=batch))
+        white = self.train_white[rows]
+        white = white + 0.1 * SIGMA_DATA * torch.randn(white.shape, generator=draw.torch)
+        sigma = draw_sigma(stratified(batch, draw.torch), -0.6, 1.2)
+        noise = torch.randn(white.shape, generator=draw.torch)
+        device = next(model.parameters()).device
+        drawn = [part.to(device) for part in (white, sigma, noise, self.train_condition[rows])]
+        found: torch.Tensor = model.loss(*drawn[:3], condition=drawn[3])  # type: ignore[operator]
+        return found.mean()
+
+    @torch.no_grad()
+    def held_out(self, repeats: int = 64) -> float:
+        """The same error on the bodies kept aside, with fixed noise; 1 for a silent network on a Gaussian."""
+        denoiser = self.model.cpu().eval()
+        draw = Draw(0, 0)
+        white, condition = self.held_white.repeat(repeats, 1), self.held_condition.repeat(repeats, 1)
+        sigma = draw_sigma(
+            stratified(len(white), draw.torch)[torch.randperm(len(white), generator=draw.torch)], -0.6, 1.2
+        )
+        noise = torch.randn(white.shape, generator=draw.torch)
+        error = denoiser.loss(white, sigma, noise, condition=condition)
+        denoiser.train()
+        return float(error.mean())
+
+    def checkpoint(self, tensors: dict[str, torch.Tensor]) -> Checkpoint:
+        """The network alone; the engine reads it as a part of the anatomy."""
+        return Checkpoint(
+            kind=f"code-{self.sex}",
+            config=self.config.model_dump(mode="json"),
+            training_data=self.about,
+            tensors=tensors,
+        )
+
+
+def anatomy_checkpoint(anatomies: dict[str, Anatomy], bodies: Bodies) -> Checkpoint:
+    """Both sexes' models in one checkpoint of kind "anatomy"."""
+    tensors = {f"{sex}.{name}": value for sex, model in anatomies.items() for name, value in model.state_dict().items()}
+    config = {
+        "length": list(bodies.length()),
+        "sexes": {sex: model.config.model_dump(mode="json") for sex, model in anatomies.items()},
+    }
+    return Checkpoint(kind="anatomy", config=config, training_data=bodies.about, tensors=tensors)
+
+
+def _principal(part: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scores (N, k) of unit spread and modes (k, columns) one standard deviation long, of centred rows."""
+    u, s, axes = torch.linalg.svd(part, full_matrices=False)
+    share = (s**2).cumsum(0) / (s**2).sum()
+    count = min(int((share < _KEPT_VARIANCE).sum()) + 1, _MOST_MODES, int((s > 1e-6 * s[0]).sum()))
+    scale = s[:count] / len(part) ** 0.5
+    return u[:, :count] * len(part) ** 0.5, axes[:count] * scale[:, None]
+
+
+def _log_suv(suv: np.ndarray) -> np.ndarray:
+    return _filled(np.log(np.maximum(suv, _LEAST_SUV)))
+
+
+def _filled(values: np.ndarray) -> np.ndarray:
+    """Bodies that lack a tissue get its mean."""
+    return np.asarray(np.where(np.isnan(values), np.nanmean(values, axis=0), values))
+
+
+def _spans(coefficients: torch.Tensor) -> Spans:
+    spans = LEVELS[-1].spans
+    if tuple(coefficients.shape[2:]) != tuple(n + 3 for n in spans):
+        raise InputError(f"cached fields have {tuple(coefficients.shape[2:])} coefficients; remove the cache")
+    return spans

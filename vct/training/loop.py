@@ -1,0 +1,219 @@
+"""The training loop: Lightning Fabric, averaged weights, and checkpoints from which a run goes on as if never stopped.
+
+All chance comes from streams named after the step, so that nothing of it needs saving. What is saved (safetensors,
+nothing pickled) is weights, their average, the optimiser's moments and the step.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from vct.engine.cascade import checkpoint
+from vct.engine.cascade.checkpoint import Checkpoint
+from vct.errors import InputError
+from vct.part import Part
+from vct.rng import stream
+
+STATE = "state"
+LOG = "log.csv"
+LOG_COLUMNS = ("step", "minutes", "loss", "learning_rate")
+
+
+class Settings(Part):
+    """How long and how fast: `steps` or `minutes`, whichever ends first. The learning rate falls as 1 / sqrt(step)
+    after `hold_steps` (EDM2, arXiv 2312.02696)."""
+
+    steps: int = Field(default=100_000, ge=1)
+    minutes: float | None = Field(default=None, gt=0.0)
+    batch: int = Field(default=4, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0)
+    warmup_steps: int = Field(default=100, ge=1)
+    hold_steps: int = Field(default=2000, ge=1)
+    weight_decay: float = Field(default=0.0, ge=0.0, le=1.0)
+    save_minutes: float = Field(default=3.0, gt=0.0)
+    log_steps: int = Field(default=10, ge=1)
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: int = Field(default=1, ge=1)
+    seed: int = Field(default=0, ge=0)
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step, counted from 0."""
+        slowed = math.sqrt(max(step / self.hold_steps, 1.0))
+        return self.learning_rate * min((step + 1) / self.warmup_steps, 1.0) / slowed
+
+
+class Task(typing.Protocol):
+    """What is trained: a model, its loss at a step, and how its averaged weights become a checkpoint."""
+
+    @property
+    def model(self) -> nn.Module:
+        """The module whose parameters are trained; its `loss` is called through Fabric."""
+        ...
+
+    def loss(self, model: nn.Module, draw: Draw, batch: int) -> torch.Tensor:
+        """The scalar loss of fresh data drawn by `draw`."""
+        ...
+
+    def checkpoint(self, tensors: dict[str, torch.Tensor]) -> Checkpoint:
+        """The averaged weights (the model's state dict) as a checkpoint to ship."""
+        ...
+
+
+class Draw:
+    """One step's chance: `numpy` for choices, `torch` for noise; the same whatever was drawn before."""
+
+    def __init__(self, seed: int, step: int, rank: int = 0) -> None:
+        self.numpy = stream(seed, "training", str(step), str(rank))
+        self.torch = torch.Generator().manual_seed(int(self.numpy.integers(2**62)))
+
+
+Say = Callable[[str], None]
+
+
+def train(task: Task, out: Path, settings: Settings, say: Say = lambda _: None) -> int:
+    """Train `task` in `out` until the steps or the minutes of this call are over; returns the steps done in all.
+
+    Goes on from the state in `out` when there is one. Raises InputError when that state is damaged or of other
+    settings.
+    """
+    from lightning_fabric import Fabric
+
+    fabric: Any = Fabric(accelerator=settings.accelerator, devices=settings.devices, precision=settings.precision)
+    fabric.launch()
+    optimiser = torch.optim.AdamW(
+        task.model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=settings.weight_decay
+    )
+    average = {name: value.detach().clone() for name, value in task.model.state_dict().items()}
+    done = _resume(task.model, optimiser, average, out, settings)
+    model, optimiser = fabric.setup(task.model, optimiser)
+    model.mark_forward_method("loss")
+    average = {name: value.to(fabric.device) for name, value in average.items()}
+    begin = saved = time.monotonic()
+    rows: list[tuple[float, ...]] = []
+    for step in range(done, settings.steps):
+        loss = _step(fabric, task, model, optimiser, settings, step)
+        _blend(average, task.model.state_dict(), step + 1)
+        done, now = step + 1, time.monotonic()
+        rows.append((done, round((now - begin) / 60.0, 3), loss, settings.rate(step)))
+        over = settings.minutes is not None and now - begin >= 60.0 * settings.minutes
+        if done % settings.log_steps == 0:
+            say(_progress(rows[-settings.log_steps :], settings, done, now - begin))
+        if over or done == settings.steps or now - saved >= 60.0 * settings.save_minutes:
+            if fabric.is_global_zero:
+                _save(task, optimiser, average, out, settings, done, rows)
+            rows, saved = [], now
+        if over:
+            break
+    return done
+
+
+def power_average_weight(step: int, sd: float = 0.1) -> float:
+    """How much of the average stays at a step (from 1): EDM2's power-function average of relative width 0.1.
+
+    (1 - 1/t)^(gamma + 1) with gamma 6.94 (arXiv 2312.02696, equation 1 and table 1): no half-life to choose, whatever
+    the length of the run.
+    """
+    if sd != 0.1:
+        raise ValueError("gamma is known here for a relative width of 0.1 only")
+    return float((1.0 - 1.0 / step) ** 7.94)
+
+
+def _step(fabric: Any, task: Task, model: Any, optimiser: Any, settings: Settings, step: int) -> float:
+    for group in optimiser.param_groups:
+        group["lr"] = settings.rate(step)
+    optimiser.zero_grad()
+    with fabric.autocast():
+        loss = task.loss(model, Draw(settings.seed, step, fabric.global_rank), settings.batch)
+    fabric.backward(loss)
+    fabric.clip_gradients(model, optimiser, max_norm=1.0, error_if_nonfinite=False)
+    optimiser.step()
+    return float(loss.detach())
+
+
+@torch.no_grad()
+def _blend(average: dict[str, torch.Tensor], now: dict[str, torch.Tensor], step: int) -> None:
+    kept = power_average_weight(step)
+    for name, value in now.items():
+        if value.is_floating_point():
+            average[name].lerp_(value, 1.0 - kept)
+        else:
+            average[name].copy_(value)
+
+
+def _progress(rows: list[tuple[float, ...]], settings: Settings, done: int, seconds: float) -> str:
+    loss = sum(row[2] for row in rows) / len(rows)
+    left = "" if settings.minutes is None else f", {max(settings.minutes - seconds / 60.0, 0.0):.1f} min left"
+    return f"step {done} of {settings.steps}: loss {loss:.4f}{left}"
+
+
+def _moments(optimiser: Any, names: list[str]) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    for name, parameter in zip(names, parameters, strict=True):
+        yield name, optimiser.state[parameter]
+
+
+def _save(
+    task: Task, optimiser: Any, average: dict[str, torch.Tensor], out: Path, settings: Settings, done: int, rows: Any
+) -> None:
+    names = [name for name, _ in task.model.named_parameters()]
+    tensors = {f"model.{name}": value for name, value in task.model.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in average.items()}
+    for name, state in _moments(optimiser, names):
+        tensors |= {f"{key}.{name}": torch.as_tensor(value) for key, value in state.items()}
+    config = {"step": done, "settings": settings.model_dump(exclude=set(_FREE))}
+    weights = task.checkpoint({name: value.cpu() for name, value in average.items()})
+    checkpoint.save(
+        Checkpoint(kind=STATE, config=config, training_data=weights.training_data, tensors=tensors), out / STATE
+    )
+    checkpoint.save(weights, out, dtype=torch.float16)
+    _log(out / LOG, rows, done)
+
+
+_FREE = ("steps", "minutes", "save_minutes", "log_steps", "accelerator", "devices")
+"""Settings that may differ when a run goes on: they do not change the loss curve."""
+
+
+def _resume(model: nn.Module, optimiser: Any, average: dict[str, torch.Tensor], out: Path, settings: Settings) -> int:
+    if not (out / STATE).exists():
+        return 0
+    found = checkpoint.load(out / STATE, STATE)
+    if found.config["settings"] != settings.model_dump(exclude=set(_FREE)):
+        raise InputError(f"{out / STATE}: was trained with other settings; choose another --out or the same settings")
+    model.load_state_dict(_under(found, "model"))
+    average.update(_under(found, "average"))
+    names = [name for name, _ in model.named_parameters()]
+    parts = {key: _under(found, key) for key in ("step", "exp_avg", "exp_avg_sq")}
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    for name, parameter in zip(names, parameters, strict=True):
+        optimiser.state[parameter] = {key: values[name].clone() for key, values in parts.items()}
+    return int(found.config["step"])
+
+
+def _under(found: Checkpoint, prefix: str) -> dict[str, torch.Tensor]:
+    start = f"{prefix}."
+    return {name[len(start) :]: value.clone() for name, value in found.tensors.items() if name.startswith(start)}
+
+
+def _log(path: Path, rows: list[tuple[float, ...]], done: int) -> None:
+    """Add `rows`; what an earlier, longer run wrote beyond its last checkpoint goes."""
+    kept: list[list[str]] = []
+    first = int(rows[0][0]) if rows else done + 1
+    if path.exists():
+        with path.open(newline="") as handle:
+            kept = [row for row in csv.reader(handle) if row and row[0].isdigit() and int(row[0]) < first]
+    with path.open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(LOG_COLUMNS)
+        writer.writerows(kept)
+        writer.writerows(rows)
