@@ -38,12 +38,13 @@ class SoftOrgan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganMaps:
-    """All organs of a case; `depth_mm` is the distance to the organ's surface for kidneys and stomach, else absent."""
+    """All organs of a case; `sinus` and `root` are the kidneys' hilum and the heart's aortic root."""
 
     soft: dict[Organ, SoftOrgan]
     kidney_depth: SoftOrgan
     stomach_depth: SoftOrgan
     sinus: SoftOrgan
+    root: SoftOrgan
     heart_center_mm: NDArray[np.float64]
     heart_covariance: NDArray[np.float64]
     bladder_center_mm: NDArray[np.float64]
@@ -60,7 +61,8 @@ def soften(case: Case) -> OrganMaps:
         soft=soft,
         kidney_depth=_depth(kidneys, case.spacing_mm),
         stomach_depth=_depth(case.labels == Organ.STOMACH, case.spacing_mm),
-        sinus=_soft(_sinus(kidneys, case.labels, case.spacing_mm)),
+        sinus=_soft(_gap(kidneys, case.labels, case.spacing_mm)),
+        root=_soft(_gap(case.labels == Organ.HEART, case.labels, case.spacing_mm)),
         heart_center_mm=heart.mean(axis=0),
         heart_covariance=np.cov(heart.T),
         bladder_center_mm=bladder.mean(axis=0),
@@ -104,15 +106,15 @@ def _depth(mask: NDArray[np.bool_], spacing_mm: float) -> SoftOrgan:
     return SoftOrgan(level=level.astype(np.float32), low=np.array([piece.start for piece in box]))
 
 
-def _sinus(kidneys: NDArray[np.bool_], labels: NDArray[np.uint8], spacing_mm: float) -> NDArray[np.bool_]:
-    """What a closing of 14 mm adds to the kidneys: their hilum, free of other organs."""
+def _gap(mask: NDArray[np.bool_], labels: NDArray[np.uint8], spacing_mm: float) -> NDArray[np.bool_]:
+    """What a closing of 14 mm adds to an organ, free of others: the kidneys' hilum, the aortic root in the heart."""
     from scipy import ndimage
 
-    box = _box(kidneys, 6)
-    part = kidneys[box]
+    box = _box(mask, 6)
+    part = mask[box]
     steps = 14.0 / spacing_mm
     near = ndimage.distance_transform_edt(~part) <= steps
     closed = ndimage.distance_transform_edt(near) > steps
-    found = np.zeros_like(kidneys)
+    found = np.zeros_like(mask)
     found[box] = closed & (labels[box] == 0)
     return found

@@ -233,6 +233,12 @@ def _real_organs(body: Body, day: Day, axes: Any, tissue: NDArray[np.uint8], lab
         mine = owner[box] == organ
         if mine.any():
             _paint_organ(body, day, organ, box, index, mine, old, axes, tissue, label)
+    if Organ.HEART in boxes:
+        box, index = boxes[Organ.HEART]
+        t, n = tissue[box], label[box]
+        root = (maps.root.read(index).reshape(t.shape) > 0) & (owner[box] == 0)
+        root &= np.isin(t, (Tissue.MEDIASTINUM, Tissue.SOFT_TISSUE))
+        t[root], n[root] = Tissue.ARTERY, NAME["aorta"]
     if Organ.KIDNEY in boxes:
         box, index = boxes[Organ.KIDNEY]
         hilum = (maps.sinus.read(index).reshape(owner[box].shape) > 0) & (owner[box] == 0)
