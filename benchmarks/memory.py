@@ -17,7 +17,7 @@ COUNTS = (40, 400)
 
 def peak_mb(patients: int, folder: Path) -> float:
     """Peak resident memory of `vct run` with this many patients."""
-    lines = find("nsclc_metabolic_response").read_text().splitlines()
+    lines = find("null_trial").read_text().splitlines()
     text = "\n".join(f"sample_size: {patients}" if line.startswith("sample_size:") else line for line in lines)
     protocol = folder / f"trial{patients}.yaml"
     protocol.write_text(text)

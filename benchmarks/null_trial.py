@@ -15,7 +15,7 @@ from scipy import stats
 
 from vct import load, make_engine, run
 
-RESOLUTION_MM = 16.0
+RESOLUTION_MM = 8.0
 
 
 def p_values(patients: int, seed: int) -> dict[str, float]:

@@ -7,6 +7,13 @@ ENGINES: dict[str, str] = {
         "a geometric double: simple shapes with known labels and published mean uptakes. It is exact by construction, "
         "and fit to check designs, readouts and statistics; it does not claim the texture or anatomy of real images"
     ),
+    "atlas": (
+        "virtual patients with the organs of real people, painted from published uptake. Volumes and uptakes were measured "
+        "against AutoPET and hedyPET (benchmarks/atlas.md says what was missed); not validated on images of patients"
+    ),
+    "cascade": (
+        "a diffusion model. Its weights state what they were trained on; this report has no measurement of their fidelity"
+    ),
 }
 METHODS: dict[str, str] = {
     "ancova": "ANCOVA",
