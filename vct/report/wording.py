@@ -8,11 +8,12 @@ ENGINES: dict[str, str] = {
         "and fit to check designs, readouts and statistics; it does not claim the texture or anatomy of real images"
     ),
     "atlas": (
-        "virtual patients with the organs of real people, painted from published uptake. Volumes and uptakes were measured "
-        "against AutoPET and hedyPET (benchmarks/atlas.md says what was missed); not validated on images of patients"
+        "virtual patients with the organs of real people, painted from published uptake. Volumes and uptakes were "
+        "measured against AutoPET and hedyPET (benchmarks/atlas.md says what was missed), images of patients were not"
     ),
     "cascade": (
-        "a diffusion model. Its weights state what they were trained on; this report has no measurement of their fidelity"
+        "a diffusion model. Its weights state what they were trained on; this report holds no measurement of how close "
+        "its scans come to real ones"
     ),
 }
 METHODS: dict[str, str] = {
