@@ -25,7 +25,7 @@ def test_an_unknown_name_gives_the_nearest():
 
 
 def test_a_name_unlike_any_lists_them():
-    with pytest.raises(InputError, match="known: phantom"):
+    with pytest.raises(InputError, match="known: atlas, cascade, phantom"):
         make("zzz")
 
 
