@@ -80,6 +80,12 @@ class Lesion:
         """Volume of the ellipsoid."""
         return 3.141592653589793 / 6.0 * self.diameter_mm**3 / 1000.0
 
+    @property
+    def semi_axes_mm(self) -> Triple:
+        """Semi-axes x, y, z of the ellipsoid."""
+        x, y, z = (self.diameter_mm / 2.0 * ratio for ratio in self.axis_ratios)
+        return x, y, z
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:

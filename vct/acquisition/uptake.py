@@ -53,7 +53,7 @@ def _lesion_share(scan: Scan) -> NDArray[Any]:
     ]
     for lesion in scan.snapshot.lesions:
         if lesion.center_mm is not None:
-            x, y, z = (lesion.diameter_mm / 2.0 * ratio for ratio in lesion.axis_ratios)
+            x, y, z = lesion.semi_axes_mm
             box = ellipsoid_box(grid, lesion.center_mm, (x, y, z), margin_mm=2.0 * scan.fwhm_mm)
             if all(piece.stop > piece.start for piece in box):
                 occupancy = ellipsoid_occupancy(grid, lesion.center_mm, (x, y, z), box)

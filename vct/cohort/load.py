@@ -11,7 +11,7 @@ from vct.cohort.population import Population
 from vct.distributions import Table
 from vct.distributions.csvfile import beside
 from vct.errors import Problem, SpecError, nearest
-from vct.shipped import shipped
+from vct.shipped import shipped, shipped_names
 from vct.yamlfile import Loc, Tree, check, read
 
 
@@ -107,7 +107,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _shipped(name: str, tree: Tree, loc: Loc) -> Path:
-    known = sorted(file.stem for file in shipped("cohorts").glob("*.yaml"))
+    known = shipped_names("cohorts")
     if name in known:
         return shipped("cohorts") / f"{name}.yaml"
     rule = f"is neither a cohort file nor a shipped cohort ({', '.join(known)})"

@@ -93,7 +93,7 @@ def occupancy(grid: Grid, lesion: Lesion) -> tuple[Box, NDArray[np.float32] | No
     Shares sum up to the lesion's volume, also for lesions smaller than a voxel.
     """
     center = lesion.center_mm or (0.0, 0.0, 0.0)
-    semi_x, semi_y, semi_z = (lesion.diameter_mm / 2.0 * ratio for ratio in lesion.axis_ratios)
+    semi_x, semi_y, semi_z = lesion.semi_axes_mm
     semi: Triple = (semi_x, semi_y, semi_z)
     box = ellipsoid_box(grid, center, semi)
     if lesion.diameter_mm <= 0.0 or any(piece.stop <= piece.start for piece in box):

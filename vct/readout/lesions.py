@@ -19,7 +19,7 @@ from pydantic import Field
 
 from vct.readout.base import Readout
 from vct.readout.memo import once_per_scan
-from vct.readout.regions import Region, ellipsoid_mask, semi_axes_mm
+from vct.readout.regions import Region, ellipsoid_mask
 from vct.readout.suv import PEAK_RADIUS_MM, highest_peak, peak_at_max
 from vct.records import Lesion, Scan
 from vct.shapes import Box, ellipsoid_box
@@ -75,9 +75,9 @@ def lesions_in_view(scan: Scan) -> tuple[Lesion, ...]:
 def lesion_region(scan: Scan, lesion: Lesion, margin_mm: float) -> Region:
     """Voxels of a lesion in view: its ellipsoid dilated by `margin_mm`, avid neighbours left out."""
     grid, center = scan.pet.grid, _center(lesion)
-    x, y, z = (axis + margin_mm for axis in semi_axes_mm(lesion))
+    x, y, z = (axis + margin_mm for axis in lesion.semi_axes_mm)
     box = ellipsoid_box(grid, center, (x, y, z), margin_mm=max(grid.spacing_mm))
-    core = ellipsoid_mask(grid, center, semi_axes_mm(lesion), box)
+    core = ellipsoid_mask(grid, center, lesion.semi_axes_mm, box)
     core[_nearest_voxel(grid, center, box)] = True
     mask = ellipsoid_mask(grid, center, (x, y, z), box) & ~_foreign(scan, box, core)
     return Region(box, mask | core)
@@ -115,7 +115,7 @@ def true_peak(scan: Scan, lesion: Lesion) -> float | None:
 
     None when the lesion is that small and the uptake around it is not known.
     """
-    share = _share_of_peak_sphere(semi_axes_mm(lesion))
+    share = _share_of_peak_sphere(lesion.semi_axes_mm)
     if share >= 1.0:
         return lesion.suv
     background = scan.background_suv.get(lesion.id)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vct.readout.memo import once_per_scan
-from vct.records import Lesion, Scan
+from vct.records import Scan
 from vct.shapes import Box, ellipsoid_box
 from vct.structures import labels_of
 from vct.volume import Grid, Triple
@@ -29,12 +29,6 @@ class Region:
     def values(self, data: NDArray[Any]) -> NDArray[np.float64]:
         """Values (N,) of a volume's `data` (X, Y, Z) in the region, in double precision."""
         return np.asarray(data[self.box][self.mask], dtype=np.float64)
-
-
-def semi_axes_mm(lesion: Lesion) -> Triple:
-    """Semi-axes x, y, z of the planted ellipsoid."""
-    x, y, z = (lesion.diameter_mm / 2.0 * ratio for ratio in lesion.axis_ratios)
-    return x, y, z
 
 
 def ellipsoid_mask(grid: Grid, center_mm: Triple, semi_axes: Triple, box: Box) -> NDArray[np.bool_]:
@@ -120,7 +114,7 @@ def _near_lesions(scan: Scan, box: Box) -> NDArray[np.bool_]:
     near = np.zeros([piece.stop - piece.start for piece in box], dtype=np.bool_)
     for lesion in scan.snapshot.lesions:
         if lesion.center_mm is not None:
-            x, y, z = (axis + margin for axis in semi_axes_mm(lesion))
+            x, y, z = (axis + margin for axis in lesion.semi_axes_mm)
             reach = ellipsoid_box(grid, lesion.center_mm, (x, y, z))
             if all(a.start < b.stop and b.start < a.stop for a, b in zip(reach, box, strict=True)):
                 near |= ellipsoid_mask(grid, lesion.center_mm, (x, y, z), box)
