@@ -11,6 +11,8 @@ from vct.volume import Triple, Volume
 Sex = Literal["F", "M"]
 Attended = Literal["done", "missed", "failed_scan", "after_dropout"]
 Source = Literal["measured", "truth"]
+Decision = Literal["efficacy", "futility", "continue", "not significant"]
+Scale = Literal["z", "responders"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +168,8 @@ class Comparison:
 
     `quantity` names the estimate ("mean difference", "hazard ratio", "response rate", ...). A statement about one arm
     has `reference` "". `checked` is how the method's implementation was validated: "golden" (a published value),
-    "second implementation" or "unvalidated".
+    "second implementation" or "unvalidated". `p_adjusted` is p after the protocol's multiplicity procedure, where
+    that takes the comparison in.
     """
 
     endpoint: str
@@ -190,6 +193,38 @@ class Comparison:
     source: Source = "measured"
     note: str = ""
     checked: str = "unvalidated"
+    p_adjusted: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One analysis of a trial that may stop before its end, the last one included.
+
+    `day` is the trial day of the data cut; `information` the values (or events) so far over the planned maximum, which
+    they may overrun; `n` the patients of both arms with a value. `statistic` is on `scale`: z, positive in the direction
+    of benefit, or responders of `arm`. The trial stops for efficacy at or above `upper` (in a two-sided design also at or
+    below `reverse`), for futility at or below `lower`; None: no such stop here.
+    """
+
+    endpoint: str
+    method: str
+    arm: str
+    reference: str
+    number: int
+    day: float
+    information: float
+    n: int
+    scale: Scale
+    statistic: float | None
+    lower: float | None
+    upper: float | None
+    decision: Decision
+    reverse: float | None = None
+    n_events: int | None = None
+    estimate: float | None = None
+    p_value: float | None = None
+    source: Source = "measured"
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,3 +257,4 @@ class TrialResult:
     outcomes: tuple[Outcome, ...]
     comparisons: tuple[Comparison, ...]
     provenance: Mapping[str, Any]
+    looks: tuple[Look, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from vct.records import Comparison, Outcome, Reading, TrialResult
+from vct.records import Comparison, Look, Outcome, Reading, TrialResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,12 +23,14 @@ EVERYONE = "All"
 
 def all_tables(result: TrialResult) -> dict[str, pd.DataFrame]:
     """The tables by name. Numbers keep their full precision; a missing number is empty."""
+    looks = {"looks": _records(Look, result.looks)} if result.looks else {}
     return {
         "patients": patients(result),
         "attendance": attendance(result),
         "readings": _records(Reading, result.readings),
         "outcomes": _records(Outcome, result.outcomes),
         "comparisons": _records(Comparison, result.comparisons),
+        **looks,
         "table_one": table_one(result),
         "measurement": measurement(result),
         "design": _leaves_table(result.protocol),
