@@ -80,7 +80,7 @@ def gallery(
 
 
 def fidelity(
-    population: Annotated[Path, typer.Argument(help="folder of scans with patients.csv, or an organs.csv")],
+    population: Annotated[Path, typer.Argument(help="folder of scans with participants.csv, or an organs.csv")],
     out: Out,
     reference: Annotated[Path | None, typer.Option(help="another such folder or organs.csv")] = None,
     published: Annotated[

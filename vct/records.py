@@ -200,10 +200,10 @@ class Comparison:
 class Look:
     """One analysis of a trial that may stop before its end, the last one included.
 
-    `day` is the trial day of the data cut; `information` the values (or events) so far over the planned maximum, which
-    they may overrun; `n` the patients of both arms with a value. `statistic` is on `scale`: z, positive in the direction
-    of benefit, or responders of `arm`. The trial stops for efficacy at or above `upper` (in a two-sided design also at or
-    below `reverse`), for futility at or below `lower`; None: no such stop here.
+    `day` is the trial day of the data cut; `information` the values (or events) so far over the planned maximum,
+    which they may overrun; `n` the patients of both arms with a value. `statistic` is on `scale`: z, positive in the
+    direction of benefit, or responders of `arm`. The trial stops for efficacy at or above `upper` (in a two-sided
+    design also at or below `reverse`), for futility at or below `lower`; None: no such stop here.
     """
 
     endpoint: str

@@ -5,7 +5,8 @@ pytest.importorskip("torch")
 
 from vct.errors import InputError
 from vct.structures import STRUCTURES
-from vct.training.data import prepare, read_table
+from vct.training.data import prepare
+from vct.training.folder import read_table
 
 
 def test_a_folder_is_read_onto_the_model_grid(bodies_folder, tmp_path):

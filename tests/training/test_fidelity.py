@@ -11,6 +11,7 @@ import pytest
 from vct.errors import InputError
 from vct.records import Patient
 from vct.training.fidelity import Published, compare, compare_published, read_published
+from vct.training.folder import write_table
 from vct.training.organs import OrganNumber, measure, measure_folder, read_numbers, write_numbers
 from vct.training.violins import save_violins
 from vct.volume import Grid, Volume
@@ -112,9 +113,10 @@ def test_measure_counts_and_averages() -> None:
 
 def test_folders_of_scans_are_measured(tmp_path: Path) -> None:
     pet, labels = cube_scan()
-    pet.save(tmp_path / "A_pet.nii.gz")
-    labels.save(tmp_path / "A_labels.nii.gz")
-    (tmp_path / "patients.csv").write_text("scan,sex,age_years,height_cm,weight_kg\nA,F,50,165,70\n")
+    write_table(tmp_path, [PATIENT], "a cube")
+    (tmp_path / "A").mkdir()
+    pet.save(tmp_path / "A" / "pet.nii.gz")
+    labels.save(tmp_path / "A" / "labels.nii.gz")
     found = measure_folder(tmp_path)
     write_numbers(tmp_path / "organs.csv", found)
     assert read_numbers(tmp_path / "organs.csv") == measure_folder(tmp_path)

@@ -1,11 +1,4 @@
-"""A folder of scans as training data.
-
-DIR/participants.csv   one row a body: id, sex (F or M), age_years, height_cm, weight_kg
-DIR/about.txt          what the scans are and their licence: stands in every checkpoint made from them
-DIR/<id>/ct.nii.gz     HU
-DIR/<id>/pet.nii.gz    SUVbw
-DIR/<id>/labels.nii.gz numbers of `vct.structures`
-"""
+"""A folder of scans as training data: memory-mapped on the model's grid."""
 
 from __future__ import annotations
 
@@ -19,12 +12,9 @@ import torch
 from vct.engine.cascade.grid import Length, on_model_grid, shape_at
 from vct.errors import InputError
 from vct.records import Patient
-from vct.volume import Unit, Volume, load
+from vct.training.folder import read_about, read_table, read_volume
+from vct.volume import Volume
 
-TABLE = "participants.csv"
-ABOUT = "about.txt"
-_COLUMNS = ("id", "sex", "age_years", "height_cm", "weight_kg")
-_UNITS: dict[str, Unit] = {"ct": "HU", "pet": "SUVbw", "labels": "label"}
 _STORED = {"ct": np.int16, "pet": np.float16, "labels": np.uint8}
 
 
@@ -57,35 +47,6 @@ class Bodies:
         return torch.from_numpy(self.ct[rows].astype(np.float32)), torch.from_numpy(self.pet[rows].astype(np.float32))
 
 
-def read_table(folder: Path) -> tuple[Patient, ...]:
-    """The bodies of `folder`. Raises InputError when the table is missing, lacks a column, or holds a bad row."""
-    import pandas as pd
-
-    path = folder / TABLE
-    try:
-        frame = pd.read_csv(path, dtype={"id": str})
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable table ({error})") from error
-    missing = [name for name in _COLUMNS if name not in frame.columns]
-    if missing:
-        raise InputError(f"{path}: lacks the column {missing[0]!r}")
-    bad = frame[frame[list(_COLUMNS)].isna().any(axis=1) | ~frame["sex"].isin(["F", "M"])]
-    if len(bad):
-        raise InputError(f"{path}: row {int(bad.index[0]) + 2} is incomplete, or its sex is neither F nor M")
-    if not len(frame) or frame["id"].duplicated().any():
-        raise InputError(f"{path}: needs at least one body, each `id` once")
-    return tuple(
-        Patient(
-            id=str(row.id),
-            sex="M" if row.sex == "M" else "F",
-            age_years=float(row.age_years),  # type: ignore[arg-type]
-            height_cm=float(row.height_cm),  # type: ignore[arg-type]
-            weight_kg=float(row.weight_kg),  # type: ignore[arg-type]
-        )
-        for row in frame.itertuples()
-    )
-
-
 def prepare(folder: Path, cache: Path, spacing_mm: float) -> Bodies:
     """Read every scan of `folder` onto the model's grid once; later calls map what `cache` holds.
 
@@ -100,17 +61,16 @@ def prepare(folder: Path, cache: Path, spacing_mm: float) -> Bodies:
     for index, patient in enumerate(patients):
         if lengths[index] > 0.0:
             continue
-        for name, unit in _UNITS.items():
-            volume = load(folder / patient.id / f"{name}.nii.gz", unit)
+        for name in _STORED:
+            volume = read_volume(folder, patient.id, name)
             maps[name][index] = _stored(on_model_grid(volume, spacing_mm), name)
             extent = volume.grid.shape[2] * volume.grid.spacing_mm[2]
         lengths[index] = extent
-    about = folder / ABOUT
     return Bodies(
         patients=patients,
         lengths_mm=tuple(float(value) for value in lengths),
         spacing_mm=spacing_mm,
-        about=about.read_text().strip() if about.exists() else f"{len(patients)} scans of a folder without {ABOUT}",
+        about=read_about(folder),
         **maps,
     )
 

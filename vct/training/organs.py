@@ -13,7 +13,8 @@ import numpy as np
 from vct.errors import InputError
 from vct.records import Patient
 from vct.structures import GROUPS, STRUCTURES, labels_of
-from vct.volume import Volume, load
+from vct.training.folder import read_table, read_volume
+from vct.volume import Volume
 
 ORGANS: tuple[str, ...] = (
     "liver",
@@ -87,38 +88,19 @@ def _numbers(organ: str) -> tuple[int, ...]:
 
 
 def measure_folder(folder: Path) -> list[OrganNumber]:
-    """Numbers of scans: `NAME_pet.nii.gz`, `NAME_labels.nii.gz` and `patients.csv`; or a finished `organs.csv`.
+    """Numbers of the scans of a folder (`vct.training.folder`); or of a finished `organs.csv`, in it or named itself.
 
-    `patients.csv` has the columns scan, sex, age_years, height_cm, weight_kg. Raises InputError when files are missing.
+    Raises InputError when files are missing.
     """
     if folder.is_file():
         return read_numbers(folder)
     if (folder / "organs.csv").exists():
         return read_numbers(folder / "organs.csv")
     found: list[OrganNumber] = []
-    for patient in read_patients(folder / "patients.csv"):
-        pet = load(folder / f"{patient.id}_pet.nii.gz", "SUVbw")
-        labels = load(folder / f"{patient.id}_labels.nii.gz", "label")
+    for patient in read_table(folder):
+        pet, labels = (read_volume(folder, patient.id, name) for name in ("pet", "labels"))
         found += measure(patient.id, patient, pet, labels)
     return found
-
-
-def read_patients(path: Path) -> list[Patient]:
-    """Who is in a folder of scans. Raises InputError when the table is missing or broken."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return [
-                Patient(
-                    id=row["scan"],
-                    sex="F" if row["sex"] == "F" else "M",
-                    age_years=float(row["age_years"]),
-                    height_cm=float(row["height_cm"]),
-                    weight_kg=float(row["weight_kg"]),
-                )
-                for row in csv.DictReader(file)
-            ]
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: needs the columns scan, sex, age_years, height_cm, weight_kg ({error})") from error
 
 
 def write_numbers(path: Path, numbers: Iterable[OrganNumber]) -> None:

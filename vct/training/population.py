@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -14,9 +12,14 @@ from vct.engine.atlas.build import read_index
 from vct.engine.atlas.demographics import body_size
 from vct.records import Patient, Snapshot, Visit
 from vct.rng import stream
+from vct.training.folder import write_scan, write_table
 from vct.training.organs import measure, read_numbers, write_numbers
 
 DAY0 = Visit(name="baseline", day=0.0)
+ABOUT = """Virtual patients painted by vct's atlas engine: nobody's scans. Organ shapes from TotalSegmentator masks of
+FDG-PET-CT-Lesions (TCIA, doi 10.7937/gkr0-xv29, CC BY 4.0; maps of MIC-DKFZ/autopet-3-submission, Apache-2.0); body
+frame from BodyParts3D, (c) The Database Center for Life Science licensed under CC Attribution 4.0 International; uptake
+from published values (hedyPET, AutoPET as in arXiv 2505.22489); body sizes from NHANES."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,7 @@ def sample(order: Order, patients: list[Patient], workers: int = 1) -> Iterator[
     stopped and the result does not depend on `workers`.
     """
     (order.out / "numbers").mkdir(parents=True, exist_ok=True)
-    _write_patients(order.out / "patients.csv", patients)
+    write_table(order.out, patients, ABOUT)
     missing = [patient for patient in patients if not _numbers_path(order, patient).exists()]
     if workers <= 1:
         yield from (_one(order, patient) for patient in missing)
@@ -78,10 +81,7 @@ def _one(order: Order, patient: Patient) -> str:
         _ENGINES[key] = Atlas(folder=order.atlas, spacing_mm=order.spacing_mm)
     scan = _ENGINES[key].generate(Snapshot(patient=patient, visit=DAY0), order.seed)
     if order.keep_scans:
-        scan.ct.save(order.out / f"{patient.id}_ct.nii.gz")
-        scan.pet.save(order.out / f"{patient.id}_pet.nii.gz")
-        if scan.labels is not None:
-            scan.labels.save(order.out / f"{patient.id}_labels.nii.gz")
+        write_scan(order.out, scan)
     if scan.labels is not None:
         write_numbers(_numbers_path(order, patient), measure(patient.id, patient, scan.pet, scan.labels))
     return patient.id
@@ -89,12 +89,3 @@ def _one(order: Order, patient: Patient) -> str:
 
 def _numbers_path(order: Order, patient: Patient) -> Path:
     return order.out / "numbers" / f"{patient.id}.csv"
-
-
-def _write_patients(path: Path, patients: list[Patient]) -> None:
-    aside = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-    with aside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["scan", "sex", "age_years", "height_cm", "weight_kg"])
-        writer.writerows([p.id, p.sex, p.age_years, p.height_cm, p.weight_kg] for p in patients)
-    aside.replace(path)
