@@ -46,6 +46,9 @@ def sample(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     workers: Annotated[int, typer.Option(min=1, max=256)] = 1,
     keep_scans: Annotated[bool, typer.Option(help="write CT, PET and labels, or organ numbers only")] = True,
+    noise_cov: Annotated[
+        float, typer.Option(help="counting noise of the PET: coefficient of variation in the liver", min=0.0, max=1.0)
+    ] = 0.07,
 ) -> None:
     """Paint virtual patients: AutoPET's sex and age with US body sizes, or one patient of given demographics."""
     from vct.records import Patient
@@ -60,7 +63,7 @@ def sample(
             Patient(id=f"V{k:05d}", sex=known, age_years=age, height_cm=height_cm, weight_kg=weight_kg)
             for k in range(n)
         ]
-    order = Order(atlas=atlas, out=out, spacing_mm=resolution, seed=seed, keep_scans=keep_scans)
+    order = Order(atlas=atlas, out=out, spacing_mm=resolution, seed=seed, keep_scans=keep_scans, noise_cov=noise_cov)
     for name in run(order, patients, workers):
         typer.echo(name)
 

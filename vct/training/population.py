@@ -10,6 +10,7 @@ from pathlib import Path
 from vct.engine.atlas import Atlas
 from vct.engine.atlas.build import read_index
 from vct.engine.atlas.demographics import body_size
+from vct.engine.atlas.engine import NOISE_COV
 from vct.records import Patient, Snapshot, Visit
 from vct.rng import stream
 from vct.training.folder import write_scan, write_table
@@ -24,13 +25,17 @@ from published values (hedyPET, AutoPET as in arXiv 2505.22489); body sizes from
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to make: from which atlas, at which voxel size, under which seed, into which folder, scans kept or not."""
+    """What to make: from which atlas, at which voxel size, under which seed, into which folder, scans kept or not.
+
+    `noise_cov` is the PET's coefficient of variation in the liver; 0 leaves counting noise to a trial's scanners.
+    """
 
     atlas: Path
     out: Path
     spacing_mm: float
     seed: int
     keep_scans: bool
+    noise_cov: float = NOISE_COV
 
 
 def draw_patients(atlas: Path, n: int, seed: int) -> list[Patient]:
@@ -72,13 +77,13 @@ def sample(order: Order, patients: list[Patient], workers: int = 1) -> Iterator[
     write_numbers(order.out / "organs.csv", found)
 
 
-_ENGINES: dict[tuple[Path, float], Atlas] = {}
+_ENGINES: dict[tuple[Path, float, float], Atlas] = {}
 
 
 def _one(order: Order, patient: Patient) -> str:
-    key = (order.atlas, order.spacing_mm)
+    key = (order.atlas, order.spacing_mm, order.noise_cov)
     if key not in _ENGINES:
-        _ENGINES[key] = Atlas(folder=order.atlas, spacing_mm=order.spacing_mm)
+        _ENGINES[key] = Atlas(folder=order.atlas, spacing_mm=order.spacing_mm, noise_cov=order.noise_cov)
     scan = _ENGINES[key].generate(Snapshot(patient=patient, visit=DAY0), order.seed)
     if order.keep_scans:
         write_scan(order.out, scan)

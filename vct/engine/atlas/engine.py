@@ -31,6 +31,7 @@ SHAPE_2MM = (224, 224, 384)
 BODIES_KEPT = 2
 PLACING_MM = 4.0
 SPACINGS_MM = (2.0, 4.0, 8.0)
+NOISE_COV = 0.07
 CLOSENESS = {"age_years": 8.0, "height_cm": 5.5, "ln_bmi": 0.12}
 
 
@@ -44,7 +45,7 @@ class Atlas:
 
     folder: Path
     spacing_mm: float = 4.0
-    noise_cov: float = 0.07
+    noise_cov: float = NOISE_COV
     noise_hu: float = 13.0
     _rows: tuple[CaseRow, ...] = field(init=False, repr=False)
     _frame: Frame = field(init=False, repr=False)
