@@ -31,7 +31,7 @@ def table_one(result: TrialResult) -> Table:
                 shares = zip(part["count"], part["percent"], strict=True)
                 counts = (f"{int(count)} ({number(percent, 0)} %)" for count, percent in shares)
                 rows.append(Row((LEVELS.get(str(level), str(level)), *counts)))
-    head = ("", *(f"{arm}\nn = {sizes[arm]}" for arm in arms))
+    head = ("Variable", *(f"{arm}\nn = {sizes[arm]}" for arm in arms))
     return Table(caption="Demographics at enrolment", csv="table_one", head=head, rows=tuple(rows))
 
 

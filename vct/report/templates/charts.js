@@ -10,7 +10,10 @@ const options = {
 };
 for (const [name, spec] of Object.entries(specs)) {
   const place = document.getElementById(name);
-  vegaEmbed(place, spec, options).catch((error) => {
-    place.textContent = "This chart could not be drawn (" + error.message + "); its numbers are in the CSV file named below.";
-  });
+  vegaEmbed(place, spec, options)
+    // The element around it has the words; Vega's own roles say nothing more.
+    .then(() => place.querySelector("svg").setAttribute("aria-hidden", "true"))
+    .catch((error) => {
+      place.textContent = "This chart could not be drawn (" + error.message + "); its numbers are in the CSV file named below.";
+    });
 }
