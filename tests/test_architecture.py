@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "vct"
 FLOORS = [
     {"errors", "rng", "part", "structures", "shipped"},
     {"yamlfile", "volume", "distributions"},
-    {"shapes", "records"},
+    {"shapes", "records", "formats"},
     {"cohort", "course", "engine", "acquisition", "readout", "endpoint", "stats"},
     {"protocol", "report", "store", "fanout", "training"},
     {"trial", "schema"},

@@ -1,0 +1,1 @@
+"""Standard formats in and out: NIfTI, DICOM and BIDS, with their traps handled or refused by name."""
