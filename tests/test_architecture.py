@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "vct"
 FLOORS = [
-    {"errors", "rng", "part", "structures", "shipped"},
+    {"errors", "rng", "part", "structures", "shipped", "files"},
     {"yamlfile", "volume", "distributions"},
     {"shapes", "records", "formats"},
     {"cohort", "course", "engine", "acquisition", "readout", "endpoint", "stats"},

@@ -114,8 +114,8 @@ def cohort(
     from rich.console import Console
 
     from vct.cohort import against_target, draw, load_population
+    from vct.files import write_aside
     from vct.preview import frame_table
-    from vct.store import write_aside
 
     population = load_population(name)
     patients = draw(population, number, seed)
@@ -128,8 +128,8 @@ def cohort(
 @app.command()
 def schema(out: Annotated[Path, typer.Option(help="folder for the two schema files")] = Path("schemas")) -> None:
     """Write the JSON Schemas that editors use to complete and check protocols and cohorts."""
+    from vct.files import write_aside
     from vct.schema import SCHEMAS, as_bytes
-    from vct.store import write_aside
 
     for name, make_schema in SCHEMAS.items():
         write_aside(out / name, as_bytes(make_schema()))

@@ -4,7 +4,8 @@ VctError              anything that a user can mend or must know; the CLI prints
 ├── InputError        exit code 2: what the user gave breaks a rule; nothing was written
 │   ├── SpecError     a YAML file: every broken rule at once, each with its place
 │   └── RunError      a run folder that cannot be used (another protocol, damaged, not a run)
-└── PatientError      exit code 1: one patient could not be simulated; what was finished stays
+├── PatientError      exit code 1: one patient could not be simulated; what was finished stays
+└── StorageError      exit code 1: a file could not be written (disk full, read-only); what was finished stays
 """
 
 from __future__ import annotations
@@ -69,3 +70,7 @@ class RunError(InputError):
 
 class PatientError(VctError):
     """A patient whose simulation failed."""
+
+
+class StorageError(VctError):
+    """A file that could not be written; whatever stood there before is untouched."""

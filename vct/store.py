@@ -1,16 +1,16 @@
-"""The run folder: manifest, one Parquet a patient, scans and pictures, each written aside and renamed."""
+"""The run folder: manifest, one Parquet a patient, scans and pictures, each written whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from vct.errors import RunError
+from vct.files import write_aside
 from vct.records import Patient, Reading, Scan
 
 MANIFEST = "manifest.json"
@@ -34,11 +34,7 @@ class RunFolder:
             return
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise RunError(f"{self.path}: exists and holds no run of vct; choose an empty or new --out")
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            write_aside(self.path / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
-        except OSError as error:
-            raise RunError(f"{self.path}: cannot be written ({error.strerror or error})") from error
+        write_aside(self.path / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
 
     def manifest(self) -> dict[str, Any]:
         """The manifest of the run in this folder. Raises RunError when there is none or it is damaged."""
@@ -93,7 +89,6 @@ class RunFolder:
         """Write a scan as NIfTI (float32 SUV, int16 HU, uint8 labels) with its planted truth as JSON beside it."""
         snapshot = scan.snapshot
         folder = self.path / "scans" / key_of(snapshot.patient)
-        folder.mkdir(parents=True, exist_ok=True)
         stem = snapshot.visit.name
         scan.pet.save(folder / f"{stem}_pet.nii.gz")
         scan.ct.save(folder / f"{stem}_ct.nii.gz")
@@ -118,14 +113,6 @@ class RunFolder:
 def key_of(patient: Patient) -> str:
     """What the files of a patient are called: id and arm, since counterfactual twins share the id."""
     return f"{patient.id}-{patient.arm.replace(' ', '_')}" if patient.arm else patient.id
-
-
-def write_aside(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name in the same folder, then rename it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-    aside.write_bytes(content)
-    aside.replace(path)
 
 
 def digest(data: Mapping[str, Any]) -> str:

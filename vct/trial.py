@@ -16,11 +16,12 @@ from vct.engine import make as make_engine
 from vct.engine.base import Engine
 from vct.errors import PatientError, RunError, VctError
 from vct.fanout import map_patients
+from vct.files import write_aside
 from vct.protocol import Protocol
 from vct.records import Enrolment, Outcome, Patient, Reading, Scan, Source, TrialResult, Visit
 from vct.report.images import mip_png
 from vct.stats import compare_all
-from vct.store import MANIFEST, RunFolder, digest, write_aside
+from vct.store import MANIFEST, RunFolder, digest
 from vct.yamlfile import Tree, check
 
 PICTURED_PATIENTS = 4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vct.errors import InputError
+from vct.files import aside
 
 Unit = Literal["HU", "SUVbw", "label"]
 Triple = tuple[float, float, float]
@@ -95,7 +95,10 @@ class Volume:
         return Volume(data=data.astype(self.data.dtype, copy=False), grid=grid, unit=self.unit)
 
     def save(self, path: Path) -> None:
-        """Write NIfTI (int16 HU, float32 SUV, uint8 label) aside, then rename; the same volume gives the same bytes."""
+        """Write NIfTI (int16 HU, float32 SUV, uint8 label) aside, then rename; the same volume gives the same bytes.
+
+        Raises StorageError when it cannot be written.
+        """
         import nibabel as nib
 
         dtype = _STORED_AS[self.unit]
@@ -103,9 +106,8 @@ class Volume:
         image = nib.Nifti1Image(np.ascontiguousarray(data, dtype=dtype), self.grid.affine)
         image.header.set_xyzt_units("mm")
         image.header["descrip"] = f"{self.unit} SYNTHETIC".encode()
-        aside = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-        nib.save(image, aside)
-        aside.replace(path)
+        with aside(path) as written:
+            nib.save(image, written)
 
 
 def load(path: Path, unit: Unit) -> Volume:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from vct.files import write_aside
 from vct.records import TrialResult
 from vct.report.images import MipImage
 
@@ -13,7 +13,7 @@ from vct.report.images import MipImage
 def write(result: TrialResult, folder: Path, images: Sequence[MipImage] = ()) -> Path:
     """Write `report.html`, `summary.md` and `tables/*.csv` into `folder`; return the path of the page.
 
-    The same result and images give the same bytes. Raises OSError when the folder cannot be written.
+    The same result and images give the same bytes. Raises StorageError when the folder cannot be written.
     """
     from vct.report import charts, consort, page, summary, tables
 
@@ -25,15 +25,8 @@ def write(result: TrialResult, folder: Path, images: Sequence[MipImage] = ()) ->
     for figure in [*figures, *panels]:
         frames |= figure.frames
     for name, frame in frames.items():
-        _write(folder / "tables" / f"{name}.csv", tables.to_csv(frame))
-    _write(folder / "summary.md", summary.markdown(result, frames).encode())
+        write_aside(folder / "tables" / f"{name}.csv", tables.to_csv(frame))
+    write_aside(folder / "summary.md", summary.markdown(result, frames).encode())
     text = page.html(result, flow=flow, frames=frames, figures=figures, panels=panels, images=images)
-    _write(folder / "report.html", text.encode())
+    write_aside(folder / "report.html", text.encode())
     return folder / "report.html"
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-    aside.write_bytes(content)
-    aside.replace(path)

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from vct.engine.cascade.spline import EXTENT_MM, field
 from vct.engine.cascade.tissues import tissue_table
+from vct.files import aside
 from vct.training.data import Bodies
 from vct.training.register import distance_maps, register
 
@@ -145,8 +146,5 @@ def _landing(coefficients: torch.Tensor, shape: Sequence[int]) -> np.ndarray:
 
 
 def _save(path: Path, array: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".tmp-{path.name}")
-    with aside.open("wb") as handle:
+    with aside(path) as written, written.open("wb") as handle:
         np.save(handle, array)
-    aside.replace(path)

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vct.errors import InputError
+from vct.files import write_aside
 from vct.records import Patient, Scan
-from vct.store import write_aside
 from vct.volume import Unit, Volume, load
 
 TABLE = "participants.csv"

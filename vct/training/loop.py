@@ -21,6 +21,7 @@ from torch import nn
 from vct.engine.cascade import checkpoint
 from vct.engine.cascade.checkpoint import Checkpoint
 from vct.errors import InputError
+from vct.files import aside
 from vct.part import Part
 from vct.rng import stream
 
@@ -212,7 +213,7 @@ def _log(path: Path, rows: list[tuple[float, ...]], done: int) -> None:
     if path.exists():
         with path.open(newline="") as handle:
             kept = [row for row in csv.reader(handle) if row and row[0].isdigit() and int(row[0]) < first]
-    with path.open("w", newline="") as handle:
+    with aside(path) as written, written.open("w", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerow(LOG_COLUMNS)
         writer.writerows(kept)

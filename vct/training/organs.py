@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vct.errors import InputError
+from vct.files import aside
 from vct.records import Patient
 from vct.structures import GROUPS, STRUCTURES, labels_of
 from vct.training.folder import read_table, read_volume
@@ -105,15 +106,13 @@ def measure_folder(folder: Path) -> list[OrganNumber]:
 
 def write_numbers(path: Path, numbers: Iterable[OrganNumber]) -> None:
     """Write a table of organ numbers as CSV, aside and renamed."""
-    aside = path.with_name(f".tmp-{path.name}")
-    with aside.open("w", encoding="utf-8", newline="") as file:
+    with aside(path) as written, written.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=[item.name for item in fields(OrganNumber)])
         writer.writeheader()
         for number in numbers:
             row = asdict(number)
             row["value"] = f"{number.value:.5g}"
             writer.writerow(row)
-    aside.replace(path)
 
 
 def read_numbers(path: Path) -> list[OrganNumber]:

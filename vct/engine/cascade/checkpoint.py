@@ -6,6 +6,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 
 from vct.errors import InputError
+from vct.files import aside
 
 FORMAT = "vct-weights-1"
 SHARD_BYTES = 15 * 1024 * 1024
@@ -45,24 +47,20 @@ def save(checkpoint: Checkpoint, folder: Path, dtype: torch.dtype | None = None)
     tensors = {name: _stored(tensor, dtype) for name, tensor in sorted(checkpoint.tensors.items())}
     shards = _split(tensors)
     digest = digest_of(tensors)
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for number, shard in enumerate(shards, start=1):
-        meta = {
-            "format": FORMAT,
-            "kind": checkpoint.kind,
-            "config": as_json(checkpoint.config),
-            "training_data": checkpoint.training_data,
-            "hash": digest,
-            "shard": f"{number} of {len(shards)}",
-        }
-        path = folder / f"{checkpoint.kind}-{number:05d}-of-{len(shards):05d}.safetensors"
-        aside = path.with_name(f".tmp-{path.name}")
-        aside.write_bytes(to_bytes(shard, meta))
-        written.append((aside, path))
-    kept = {path for _, path in written}
-    for aside, path in written:
-        aside.replace(path)
+    kept = set()
+    with ExitStack() as stack:
+        for number, shard in enumerate(shards, start=1):
+            meta = {
+                "format": FORMAT,
+                "kind": checkpoint.kind,
+                "config": as_json(checkpoint.config),
+                "training_data": checkpoint.training_data,
+                "hash": digest,
+                "shard": f"{number} of {len(shards)}",
+            }
+            path = folder / f"{checkpoint.kind}-{number:05d}-of-{len(shards):05d}.safetensors"
+            stack.enter_context(aside(path)).write_bytes(to_bytes(shard, meta))
+            kept.add(path)
     for stale in set(folder.glob(f"{checkpoint.kind}-*-of-*.safetensors")) - kept:
         stale.unlink()
     return digest
