@@ -15,8 +15,8 @@ FLOORS = [
     {"cohort", "course", "engine", "acquisition", "readout", "endpoint", "stats"},
     {"protocol", "report", "store", "fanout", "training"},
     {"trial", "schema"},
-    {"preview"},
-    {"atlas_cli"},
+    {"preview", "nema_report"},
+    {"atlas_cli", "measure_cli"},
     {"cli"},
 ]
 STAGES = FLOORS[3]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from vct import __version__, atlas_cli
+from vct import __version__, atlas_cli, measure_cli
 from vct.errors import VctError
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ def main() -> None:
 
 app.add_typer(atlas_cli.app, name="atlas")
 app.command()(atlas_cli.fidelity)
+app.command()(measure_cli.nema)
 
 
 @app.command()

@@ -14,7 +14,15 @@ from vct.shapes import ellipsoid_box, ellipsoid_occupancy
 from vct.structures import STRUCTURES
 from vct.volume import Grid, Volume
 
-QUIET = {"dose_cov": 0.0, "dose_error_cov": 0.0, "uptake_sd_minutes": 0.0}
+QUIET = {
+    "dose_cov": 0.0,
+    "dose_error_cov": 0.0,
+    "uptake_sd_minutes": 0.0,
+    "clock_error_sd_minutes": 0.0,
+    "glucose_cov": 0.0,
+    "breathing_mm": 0.0,
+    "motion_sd_mm": 0.0,
+}
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def patient(number: int = 1, site: str = "north", **fields: object) -> Patient:
 
 def session(acquisition: Acquisition, who: Patient, visit: str = "baseline", seed: int = 1) -> Session:
     scanner = acquisition.scanner_for(who, Visit(name=visit, day=0.0))
-    return acquisition.session(who, scanner, seed, stream(seed, who.id, visit, "scan"))
+    return acquisition.session(who, Visit(name=visit, day=0.0), scanner, seed, stream(seed, who.id, visit, "scan"))
 
 
 def test_a_default_scan_is_repeatable_and_its_own(make_scan: MakeScan) -> None:

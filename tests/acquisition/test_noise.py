@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from vct.acquisition import Acquisition
-from vct.acquisition.noise import HALF_LIFE_MINUTES, LIVER_SUV, correlated_noise, noise_variance
+from vct.acquisition.noise import HALF_LIFE_MINUTES, correlated_noise, noise_variance, share_left_by_filter
 from vct.records import Scan
 from vct.rng import stream
 from vct.shapes import FWHM_PER_SIGMA
 from vct.volume import Grid
 
 REFERENCE = {"dose_mbq": 300.0, "uptake_minutes": 60.0, "bed_minutes": 2.0, "weight_kg": 75.0, "height_cm": 172.0}
-NOISY = {"noise": {"liver_cov": 0.1, **REFERENCE}}
+NOISY = {"noise": {"liver_cov": 0.1, "randoms_to_trues": 0.0, **REFERENCE}}
 AS_REFERENCE = {"dose_mbq": 300.0}
 
 
@@ -26,7 +26,7 @@ def cov(scan: Scan) -> float:
 def test_the_liver_shows_the_cov_asked_for(
     make_scan: Callable[..., Scan], make_acquisition: Callable[..., Acquisition], spacing_mm: float
 ) -> None:
-    scan = make_scan(suv=LIVER_SUV, shape=(64, 64, 64), spacing_mm=spacing_mm)
+    scan = make_scan(suv=2.3, shape=(64, 64, 64), spacing_mm=spacing_mm)
     seen = make_acquisition(AS_REFERENCE, **NOISY).acquire(scan, 3)
     assert seen.noise_cov == pytest.approx(0.1)
     assert cov(seen) == pytest.approx(0.1, rel=0.04)
@@ -63,12 +63,32 @@ def test_golden_the_dose_for_constant_noise_goes_with_weight_squared() -> None:
     assert math.log(heavy / light) / math.log(130.0 / 46.0) == pytest.approx(2.0, rel=0.1)
 
 
-def test_noise_goes_with_the_root_of_uptake(
-    make_scan: Callable[..., Scan], make_acquisition: Callable[..., Acquisition]
+def test_randoms_eat_part_of_a_higher_dose(make_acquisition: Callable[..., Acquisition]) -> None:
+    """With as many randoms as trues, twice the dose gives 2 x (1 + 2) / (1 + 4) of the counts' worth."""
+    from vct.records import Patient
+
+    who = Patient(id="P1", sex="F", age_years=60, height_cm=172.0, weight_kg=75.0)
+    scanner = make_acquisition(noise={"liver_cov": 0.1, "randoms_to_trues": 1.0, **REFERENCE}).scanner
+    assert scanner.liver_cov(who, 300.0, 60.0) == pytest.approx(0.1)
+    assert scanner.liver_cov(who, 600.0, 60.0) == pytest.approx(0.1 * math.sqrt(5.0 / 6.0))
+
+
+@pytest.mark.parametrize("spacing_mm", [2.0, 4.0])
+def test_a_post_filter_takes_noise_away_as_computed(
+    make_scan: Callable[..., Scan], make_acquisition: Callable[..., Acquisition], spacing_mm: float
 ) -> None:
+    scan = make_scan(shape=(64, 64, 64), spacing_mm=spacing_mm)
+    seen = make_acquisition(AS_REFERENCE, post_filter_mm=5.0, noise_fwhm_mm=4.0, **NOISY).acquire(scan, 3)
+    assert seen.noise_cov == pytest.approx(0.1 * share_left_by_filter(scan.pet.grid, 4.0, 5.0))
+    inner = seen.pet.data[8:-8, 8:-8, 8:-8]
+    assert inner.std() / inner.mean() == pytest.approx(seen.noise_cov, rel=0.06)
+    assert seen.fwhm_mm == pytest.approx(math.hypot(5.7, 5.0))
+
+
+def test_noise_goes_with_uptake(make_scan: Callable[..., Scan], make_acquisition: Callable[..., Acquisition]) -> None:
     acquisition = make_acquisition(AS_REFERENCE, **NOISY)
     warm, hot = (acquisition.acquire(make_scan(suv=suv), 1).pet.data.std() for suv in (2.0, 8.0))
-    assert hot / warm == pytest.approx(2.0, rel=0.01)
+    assert hot / warm == pytest.approx(4.0, rel=0.01)
 
 
 def test_noise_has_no_bias_even_where_it_is_cold(
@@ -94,7 +114,7 @@ def test_noise_is_correlated_over_the_resolution() -> None:
 def test_what_the_engine_carries_is_taken_off_in_quadrature(
     make_scan: Callable[..., Scan], make_acquisition: Callable[..., Acquisition]
 ) -> None:
-    scan = make_scan(suv=LIVER_SUV, shape=(64, 64, 64), noise_cov=0.08)
+    scan = make_scan(suv=2.3, shape=(64, 64, 64), noise_cov=0.08)
     seen = make_acquisition(AS_REFERENCE, **NOISY).acquire(scan, 1)
     assert seen.noise_cov == pytest.approx(0.1)
     assert cov(seen) == pytest.approx(0.06, rel=0.04)

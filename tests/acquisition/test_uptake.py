@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 
 from vct.acquisition import Acquisition
-from vct.acquisition.uptake import at_uptake_time
+from vct.acquisition.uptake import factors_of_the_day, with_factors
 from vct.records import Scan
+
+
+def at_uptake_time(scan: Scan, slopes: dict[str, float], minutes: float) -> np.ndarray:
+    return with_factors(scan, factors_of_the_day(slopes, minutes, {}, 1.0))
+
 
 SPHERE = (24.0, 8.0, (1.0, -3.0, 2.0))
 

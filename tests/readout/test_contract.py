@@ -65,23 +65,30 @@ def repeated(readouts: list[Readout], scan: Scan, liver_cov: float, n: int, **sc
         "noise": {"liver_cov": liver_cov, "weight_kg": 70.0, "height_cm": 165.0},
         **scanner,
     }
-    steady = {"dose_mbq": 300.0, "dose_cov": 0.0, "dose_error_cov": 0.0, "uptake_sd_minutes": 0.0}
+    steady = {
+        "dose_mbq": 300.0,
+        "dose_cov": 0.0,
+        "dose_error_cov": 0.0,
+        "uptake_sd_minutes": 0.0,
+        "glucose_cov": 0.0,
+        "clock_error_sd_minutes": 0.0,
+        "breathing_mm": 0.0,
+        "motion_sd_mm": 0.0,
+    }
     acquisition = Acquisition.model_validate({"scanner": machine, **steady})
     scans = [acquisition.acquire(scan, seed) for seed in range(n)]
     return {readout.label: np.array([readout.measure(scan).value for scan in scans]) for readout in readouts}
 
 
 def test_peak_is_steadier_than_max_as_in_replicate_scans(make_scan: Make, make_lesion: MakeLesion) -> None:
-    """Lodge 2012 (PMC3417317): noise alone gives a SD of 2.5 +- 0.4 % in SUVpeak and 5.6 +- 0.9 % in SUVmax.
-
-    At a liver CoV of 10 % a 20 mm lesion here gives about 2.5 % and 3.4 %: peak as published, max steadier than that.
+    """Lodge 2012 (PMC3417317): noise alone gives a SD of 2.5 +- 0.4 % in SUVpeak and 5.6 +- 0.9 % in SUVmax, in
+    images with the counts of 3 minutes a bed.
     """
-    scan = make_scan([make_lesion(20.0, 8.0)])
-    read = repeated([SuvMax(), SuvPeak(), OrganSuvMean(organ="liver")], scan, 0.1, 60)
+    scan = make_scan([make_lesion(22.0, 8.0)], spacing_mm=3.0)
+    read = repeated([SuvMax(), SuvPeak(), OrganSuvMean(organ="liver")], scan, 0.115, 60)
     spread = {name: 100 * values.std(ddof=1) / values.mean() for name, values in read.items()}
     assert spread["suv_peak"] == pytest.approx(2.5, abs=0.7)
-    assert spread["suv_peak"] < 0.85 * spread["suv_max"]
-    assert spread["suv_max"] < 5.6
+    assert spread["suv_max"] == pytest.approx(5.6, abs=1.2)
     assert spread["liver_suv_mean"] < 0.5
     assert read["liver_suv_mean"].mean() == pytest.approx(2.0, rel=0.003)
 

@@ -9,20 +9,23 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, field_validator
 
-from vct.acquisition.blur import blurred, sampled
-from vct.acquisition.noise import add_noise
+from vct.acquisition.blur import blurred, sampled, smooth
+from vct.acquisition.motion import breathed, shifted
+from vct.acquisition.noise import add_noise, share_left_by_filter
 from vct.acquisition.scanners import AnyScanner, BiographMct, Scanner
 from vct.acquisition.session import SHORTEST_UPTAKE_MINUTES, Session, spread_factor
-from vct.acquisition.uptake import LESION, at_uptake_time
+from vct.acquisition.uptake import LESION, factors_of_the_day, with_factors
 from vct.errors import InputError, nearest
 from vct.part import Part, SiteName, VisitName
 from vct.records import Patient, Scan, Visit
 from vct.rng import stream
+from vct.shapes import FWHM_PER_SIGMA
 from vct.structures import GROUPS, STRUCTURES
 from vct.volume import Volume
 
 TOLERANCE = 1e-6
 SlopePerMinute = Annotated[float, Field(ge=-0.05, le=0.05)]
+GlucosePower = Annotated[float, Field(ge=-3.0, le=3.0)]
 
 
 class Acquisition(Part):
@@ -63,7 +66,28 @@ class Acquisition(Part):
         description="relative change of SUV per minute, by structure, group of structures or 'lesion'",
     )
 
-    @field_validator("uptake_slopes_per_minute")
+    clock_error_sd_minutes: float = Field(
+        default=1.0, ge=0.0, le=60.0, description="between the dose calibrator's clock and the scanner's (assumed)"
+    )
+    glucose_cov: float = Field(
+        default=0.057,
+        ge=0.0,
+        le=0.5,
+        description="fasting glucose from day to day in one patient (Selvin 2007, doi 10.1001/archinte.167.14.1545)",
+    )
+    glucose_powers: dict[str, GlucosePower] = Field(
+        default={LESION: -0.5, "brain": -1.0},
+        description="SUV goes with (glucose / usual)^power, by tissue as above (assumed; -1: full competition)",
+    )
+    breathing_mm: float = Field(
+        default=8.0, ge=0.0, le=40.0, description="way of the liver's dome in free breathing, peak to peak (assumed)"
+    )
+    breathing_cov: float = Field(default=0.3, ge=0.0, le=1.0, description="of that way, between sessions (assumed)")
+    motion_sd_mm: float = Field(
+        default=1.5, ge=0.0, le=20.0, description="shift of the patient between CT and PET along each axis (assumed)"
+    )
+
+    @field_validator("uptake_slopes_per_minute", "glucose_powers")
     @classmethod
     def _known_tissues(cls, slopes: dict[str, float]) -> dict[str, float]:
         known = (LESION, *STRUCTURES, *GROUPS)
@@ -83,35 +107,41 @@ class Acquisition(Part):
     def acquire(self, scan: Scan, seed: int) -> Scan:
         """The scan as the patient's scanner shows it; planted truth, lesions and CT stay what they were.
 
-        In this order: uptake time, blur up to the scanner's resolution, the scanner's voxels, counting noise on them,
-        calibration and dose error. Labels follow onto the PET's grid. Raises InputError when the scanner is sharper or
-        quieter than the scan already is.
+        In this order: uptake time and glucose, breathing, blur up to the scanner's resolution, the scanner's voxels
+        with the patient where he lies by then, counting noise on them, post-filter, calibration, dose and clock error.
+        Labels follow onto the PET's grid but stay where the CT saw them. Raises InputError when the scanner is sharper
+        or quieter than the scan already is.
         """
         patient, visit = scan.snapshot.patient, scan.snapshot.visit
         scanner = self.scanner_for(patient, visit)
         rng = stream(seed, patient.id, visit.name, "scan")
-        session = self.session(patient, scanner, seed, rng)
+        session = self.session(patient, visit, scanner, seed, rng)
         liver_cov = scanner.liver_cov(patient, session.dose_mbq, session.uptake_minutes)
         _refuse_better(scanner, liver_cov, scan)
-        late = at_uptake_time(scan, self.uptake_slopes_per_minute, session.uptake_minutes)
-        pet, fwhm_mm = blurred(replace(scan.pet, data=late), scan.fwhm_mm, scanner.fwhm_mm)
+        factors = factors_of_the_day(
+            self.uptake_slopes_per_minute, session.uptake_minutes, self.glucose_powers, session.glucose_ratio
+        )
+        of_the_day = replace(scan, pet=replace(scan.pet, data=with_factors(scan, factors)))
+        pet, fwhm_mm = blurred(breathed(of_the_day, session.breathing_mm), scan.fwhm_mm, scanner.fwhm_mm)
         grid = pet.grid if scanner.voxel_mm is None else pet.grid.resampled(scanner.voxel_mm)
-        data = sampled(pet, grid).data
+        data = sampled(pet, shifted(grid, session.shift_mm)).data
         added = math.sqrt(max(0.0, liver_cov**2 - scan.noise_cov**2))
         if added > 0.0:
-            data = add_noise(data, added, rng, grid, scanner.noise_kernel_mm)
+            data = add_noise(data, added, rng, grid, scanner.noise_fwhm_mm)
+        data = smooth(data, [(scanner.filter_mm / FWHM_PER_SIGMA / spacing) ** 2 for spacing in grid.spacing_mm])
         return replace(
             scan,
             pet=Volume(data=data * np.float32(session.suv_factor), grid=grid, unit="SUVbw"),
             labels=None if scan.labels is None else scan.labels.resampled(grid),
             made_by=f"{scan.made_by} + {scanner.kind}",
-            fwhm_mm=fwhm_mm,
-            noise_cov=liver_cov,
+            fwhm_mm=math.hypot(fwhm_mm, scanner.filter_mm),
+            noise_cov=liver_cov * share_left_by_filter(grid, scanner.noise_fwhm_mm, scanner.filter_mm),
         )
 
-    def session(self, patient: Patient, scanner: Scanner, seed: int, rng: np.random.Generator) -> Session:
-        """Draw the session from `rng`, always four normals, and the machine's own bias from a stream of its site."""
+    def session(self, patient: Patient, visit: Visit, scanner: Scanner, seed: int, rng: np.random.Generator) -> Session:
+        """Draw the session: four normals from `rng`, the patient's six, and the machine's own bias from its site's."""
         late, dose, record, drift = rng.standard_normal(4)
+        clock, glucose, breath, *moved = stream(seed, patient.id, visit.name, "session").standard_normal(6).tolist()
         machine = stream(seed, "site", patient.site, scanner.kind, "calibration").standard_normal()
         planned = self.dose_mbq if self.dose_mbq is not None else self.dose_mbq_per_kg * patient.weight_kg
         given = planned * spread_factor(dose, self.dose_cov)
@@ -122,6 +152,10 @@ class Acquisition(Part):
             calibration=(1.0 + scanner.calibration_bias)
             * spread_factor(machine, scanner.calibration_site_sd)
             * spread_factor(drift, scanner.calibration_session_sd),
+            clock_minutes=self.clock_error_sd_minutes * clock,
+            glucose_ratio=spread_factor(glucose, self.glucose_cov),
+            breathing_mm=self.breathing_mm * spread_factor(breath, self.breathing_cov),
+            shift_mm=(self.motion_sd_mm * moved[0], self.motion_sd_mm * moved[1], self.motion_sd_mm * moved[2]),
         )
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from vct.acquisition.noise import noise_variance
+from vct.acquisition.harmonised import BANDS, Standard, inside, matched_fwhm_mm
+from vct.acquisition.noise import HALF_LIFE_MINUTES, noise_variance
 from vct.part import Part, one_of, plugins
 from vct.records import Patient
 
@@ -23,6 +24,15 @@ class NoiseReference(Part):
     bed_minutes: float = Field(default=2.0, gt=0.0, le=60.0)
     weight_kg: float = Field(default=75.0, ge=20.0, le=300.0)
     height_cm: float = Field(default=172.0, ge=100.0, le=250.0)
+    randoms_to_trues: float = Field(
+        default=0.3, ge=0.0, le=10.0, description="under these conditions; falls with the dose (assumed)"
+    )
+
+    @property
+    def randoms_per_mbq_per_kg(self) -> float:
+        """Randoms over trues at a decayed 1 MBq/kg."""
+        decayed_mbq = self.dose_mbq * math.exp2(-self.uptake_minutes / HALF_LIFE_MINUTES)
+        return self.randoms_to_trues * self.weight_kg / decayed_mbq
 
 
 class Scanner(Part):
@@ -35,15 +45,24 @@ class Scanner(Part):
 
     kind: str
     fwhm_mm: float = Field(
-        ge=0.0, le=20.0, description="resolution of the reconstructed image, post-filter and voxel average included"
+        ge=0.0, le=20.0, description="resolution of the reconstructed image, its own filter and voxel average included"
     )
     noise: NoiseReference
     bed_minutes: float = Field(gt=0.0, le=60.0, description="acquisition time of one bed position")
     voxel_mm: tuple[VoxelMm, VoxelMm, VoxelMm] | None = Field(
         default=None, description="voxel size x, y, z of the PET; the engine's grid when left out"
     )
-    noise_fwhm_mm: float | None = Field(
-        default=None, ge=0.0, le=20.0, description="kernel that correlates the noise; fwhm_mm when left out"
+    noise_fwhm_mm: float = Field(
+        default=3.0,
+        ge=0.0,
+        le=20.0,
+        description="kernel that correlates the noise; fitted to the ratio of SUVmax to SUVpeak noise (Lodge 2012)",
+    )
+    post_filter_mm: float = Field(
+        default=0.0, ge=0.0, le=20.0, description="FWHM of a further Gaussian filter, over signal and noise"
+    )
+    harmonised: Standard | None = Field(
+        default=None, description="earl_1 or earl_2: the post-filter with which this scanner meets that standard"
     )
     sensitivity: float = Field(default=1.0, gt=0.0, le=100.0, description="relative to the scanner of `noise`")
     calibration_bias: float = Field(default=0.0, ge=-0.5, le=0.5, description="0.1: every SUV 10 % too high")
@@ -56,19 +75,47 @@ class Scanner(Part):
             raise ValueError(f"voxel_mm must not exceed fwhm_mm ({self.fwhm_mm:g} mm): the image would be undersampled")
         return self
 
+    @model_validator(mode="after")
+    def _can_be_harmonised(self) -> Scanner:
+        if self.harmonised is None:
+            return self
+        if self.post_filter_mm:
+            raise ValueError("harmonised chooses the post-filter: leave post_filter_mm out")
+        if matched_fwhm_mm(self.harmonised, self.fwhm_mm) is None:
+            best = matched_fwhm_mm(self.harmonised, 0.0)
+            raise ValueError(
+                f"no filter brings a scanner of {self.fwhm_mm:g} mm into {self.harmonised}'s bands, which want about "
+                f"{best:g} mm: it is too blunt"
+            )
+        return self
+
     @property
-    def noise_kernel_mm(self) -> float:
-        """FWHM of the kernel that correlates the noise."""
-        return self.fwhm_mm if self.noise_fwhm_mm is None else self.noise_fwhm_mm
+    def filter_mm(self) -> float:
+        """FWHM of the post-filter, the harmonising one included."""
+        if self.harmonised is None:
+            return self.post_filter_mm
+        target = matched_fwhm_mm(self.harmonised, self.fwhm_mm) or self.fwhm_mm
+        return math.sqrt(target**2 - self.fwhm_mm**2)
+
+    @property
+    def final_fwhm_mm(self) -> float:
+        """Resolution after the post-filter."""
+        return math.hypot(self.fwhm_mm, self.filter_mm)
+
+    @property
+    def meets(self) -> tuple[Standard, ...]:
+        """The standards whose noise-free recovery bands this scanner meets at every sphere."""
+        return tuple(name for name in BANDS if self.final_fwhm_mm > 0.0 and inside(name, self.final_fwhm_mm))
 
     def liver_cov(self, patient: Patient, dose_mbq: float, uptake_minutes: float) -> float:
-        """CoV that this scanner shows in a liver of `vct.acquisition.noise.LIVER_SUV` in this patient."""
+        """CoV of voxels that this scanner shows in this patient's liver before the post-filter."""
         here = noise_variance(
             dose_mbq=dose_mbq,
             uptake_minutes=uptake_minutes,
             bed_minutes=self.bed_minutes,
             weight_kg=patient.weight_kg,
             height_cm=patient.height_cm,
+            randoms_per_mbq_per_kg=self.noise.randoms_per_mbq_per_kg,
         )
         there = noise_variance(
             dose_mbq=self.noise.dose_mbq,
@@ -76,6 +123,7 @@ class Scanner(Part):
             bed_minutes=self.noise.bed_minutes,
             weight_kg=self.noise.weight_kg,
             height_cm=self.noise.height_cm,
+            randoms_per_mbq_per_kg=self.noise.randoms_per_mbq_per_kg,
         )
         return self.noise.liver_cov * math.sqrt(here / there / self.sensitivity)
 

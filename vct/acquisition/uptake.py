@@ -1,4 +1,4 @@
-"""Uptake time: FDG keeps moving after injection, so a late scan shows hotter lesions and paler blood."""
+"""Tissues whose uptake on the day is not what was planted: FDG keeps moving after injection and glucose competes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,28 @@ REFERENCE_UPTAKE_MINUTES = 60.0
 LESION = "lesion"
 
 
-def at_uptake_time(scan: Scan, slopes_per_minute: Mapping[str, float], minutes: float) -> NDArray[np.float32]:
-    """The PET (X, Y, Z) as it would be `minutes` after injection, given d ln(SUV) / dt of tissues and of "lesion".
+def factors_of_the_day(
+    slopes_per_minute: Mapping[str, float],
+    uptake_minutes: float,
+    glucose_powers: Mapping[str, float],
+    glucose_ratio: float,
+) -> dict[str, float]:
+    """Factor on the SUV of each tissue: exp(slope x minutes late) x (glucose / the patient's usual) ^ power."""
+    late = uptake_minutes - REFERENCE_UPTAKE_MINUTES
+    factors = {name: math.exp(slope * late) for name, slope in slopes_per_minute.items()}
+    for name, power in glucose_powers.items():
+        factors[name] = factors.get(name, 1.0) * glucose_ratio**power
+    return factors
+
+
+def with_factors(scan: Scan, factors: Mapping[str, float]) -> NDArray[np.float32]:
+    """The PET (X, Y, Z) with the uptake of each named tissue, and of "lesion", times its factor.
 
     Tissues are told by the scan's labels (none: only lesions change), lesions by their planted shape, blurred as the
     scan is.
     """
-    late = minutes - REFERENCE_UPTAKE_MINUTES
-    factors = {name: math.exp(slope * late) for name, slope in slopes_per_minute.items() if slope * late != 0.0}
     pet = np.asarray(scan.pet.data, dtype=np.float32)
-    if not factors:
+    if all(factor == 1.0 for factor in factors.values()):
         return pet
     lesions = _lesion_share(scan)
     tissue = pet - lesions
