@@ -22,8 +22,7 @@ def scanners_named(kind: str, harmonised: str) -> tuple[Scanner, ...]:
 
     Raises InputError for a name that is neither, or for a scanner too blunt for the standard.
     """
-    members: tuple[type[Scanner], ...] = SCANNERS
-    presets = {member.model_fields["kind"].default: member for member in members if member is not FreeScanner}
+    presets = {member.model_fields["kind"].default: member for member in SCANNERS if member is not FreeScanner}
     standards = get_args(Standard)
     if harmonised != "none" and harmonised not in standards:
         raise InputError(f"--harmonised must be one of {', '.join(standards)} or none (got {harmonised!r})")

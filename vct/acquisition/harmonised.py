@@ -59,7 +59,7 @@ def recovery(diameter_mm: float, fwhm_mm: float) -> tuple[float, float]:
 
     A50 takes the voxels above half of maximum and background.
     """
-    r = (np.arange(4000) + 0.5) / 4000.0 * diameter_mm
+    r = np.asarray((np.arange(4000) + 0.5) / 4000.0 * diameter_mm, dtype=np.float64)
     background = 1.0 / CONTRAST
     values = background + (1.0 - background) * blurred_sphere(diameter_mm / 2.0, fwhm_mm, r)
     inside = values >= (values[0] + background) / 2.0

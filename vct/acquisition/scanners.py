@@ -177,7 +177,13 @@ class BiographVisionQuadra(Scanner):
     noise: NoiseReference = NoiseReference(liver_cov=0.18, dose_mbq=31.4, bed_minutes=20.0)
 
 
-SCANNERS = (FreeScanner, BiographMct, DiscoveryMi, BiographVisionQuadra, *plugins("scanners"))
+SCANNERS: tuple[type[Scanner], ...] = (
+    FreeScanner,
+    BiographMct,
+    DiscoveryMi,
+    BiographVisionQuadra,
+    *plugins("scanners"),
+)
 if TYPE_CHECKING:
     AnyScanner = Scanner
 else:
