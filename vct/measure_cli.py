@@ -20,8 +20,8 @@ def nema(
     out: Annotated[Path | None, typer.Option(help="folder for nema.csv and nema.svg")] = None,
 ) -> None:
     """Scan the NEMA image-quality phantom: recovery of its spheres, noise, EARL's bands."""
+    from vct.files import write_aside
     from vct.nema_report import chart_svg, frame, lines, scanners_named
-    from vct.store import write_aside
 
     table = frame(
         scanners_named(scanner, harmonised), minutes=minutes, repeats=repeats, spacing_mm=spacing_mm, seed=seed
