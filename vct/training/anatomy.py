@@ -159,7 +159,7 @@ class CodeTask:
 
     def __init__(self, fitted: Fitted, sex: str, about: str) -> None:
         self.model = fitted.anatomy.code.denoiser
-        self.sex, self.about, self.config = sex, about, fitted.anatomy.code.config
+        self.kind, self.about, self.config = f"code-{sex}", about, fitted.anatomy.code.config
         held = torch.arange(len(fitted.white)) % 5 == 4
         self.train_white, self.train_condition = fitted.white[~held], fitted.condition[~held]
         self.held_white, self.held_condition = fitted.white[held], fitted.condition[held]
@@ -193,7 +193,7 @@ class CodeTask:
     def checkpoint(self, tensors: dict[str, torch.Tensor]) -> Checkpoint:
         """The network alone; the engine reads it as a part of the anatomy."""
         return Checkpoint(
-            kind=f"code-{self.sex}",
+            kind=self.kind,
             config=self.config.model_dump(mode="json"),
             training_data=self.about,
             tensors=tensors,

@@ -31,7 +31,8 @@ def train_anatomy(
 ) -> str:
     """Register the bodies in `data`, describe them, train the codes; writes the anatomy weights and returns their hash.
 
-    A code network is kept where it beats the Gaussian on the bodies that it has not seen, and left silent where not.
+    The code network is kept as it was when it did best on the bodies that it has not seen, and left silent where it
+    never beat the Gaussian.
     """
     bodies = prepare(data, out / CACHE, spacing_mm)
     anatomies: dict[str, Anatomy] = {}
@@ -39,18 +40,36 @@ def train_anatomy(
         with seeded(settings.seed):
             fitted = describe(bodies, sex, out / CACHE, say)
         task = CodeTask(fitted, sex, bodies.about)
-        silent = {name: value.clone() for name, value in task.model.state_dict().items()}
-        before = task.held_out()
-        train(task, out / f"code-{sex}", settings, say)
-        found = checkpoint.load(out / f"code-{sex}", f"code-{sex}").tensors
-        task.model.load_state_dict({name: value.float() for name, value in found.items()})
-        after = task.held_out()
-        if after >= before:
-            task.model.load_state_dict(silent)
+        before, after, steps = _train_code(task, out / f"code-{sex}", settings, say)
         bodies_modes = f"{len(fitted.white)} bodies, {fitted.white.shape[1]} modes"
-        say(f"{sex}: {bodies_modes}, held-out loss {before:.3f} to {after:.3f}")
+        say(f"{sex}: {bodies_modes}, held-out loss {before:.3f} to {after:.3f} at step {steps}")
         anatomies[sex] = fitted.anatomy
     return checkpoint.save(anatomy_checkpoint(anatomies, bodies), out, dtype=torch.float16)
+
+
+def _train_code(task: CodeTask, out: Path, settings: Settings, say: Say) -> tuple[float, float, int]:
+    """Leave `task` with its best weights; (held-out loss of a silent network, of the best, the step of the best)."""
+    best = {name: value.clone() for name, value in task.model.state_dict().items()}
+    before = lowest = task.held_out()
+    found = 0
+    for steps in _stops(settings.steps):
+        kept = out / f"step-{steps}"
+        if not kept.exists():
+            train(task, out, settings.model_copy(update={"steps": steps}), say)
+            checkpoint.save(checkpoint.load(out, task.kind), kept)
+        tensors = checkpoint.load(kept, task.kind).tensors
+        task.model.load_state_dict({name: value.float() for name, value in tensors.items()})
+        loss = task.held_out()
+        if loss < lowest:
+            lowest, found = loss, steps
+            best = {name: value.clone() for name, value in task.model.state_dict().items()}
+    task.model.load_state_dict(best)
+    return before, lowest, found
+
+
+def _stops(steps: int) -> list[int]:
+    """Steps at which the code network is looked at: doubling from 50, and the last."""
+    return sorted({min(50 * 2**power, steps) for power in range(16)})
 
 
 def train_lowres(
