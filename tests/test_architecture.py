@@ -14,8 +14,10 @@ FLOORS = [
     {"shapes", "records", "formats"},
     {"cohort", "course", "engine", "acquisition", "readout", "endpoint", "stats"},
     {"protocol", "report", "store", "fanout", "training"},
+    {"interim"},
+    {"conclude"},
     {"trial", "schema"},
-    {"preview", "nema_report"},
+    {"preview", "nema_report", "replicate"},
     {"atlas_cli", "measure_cli"},
     {"cli"},
 ]

@@ -10,14 +10,17 @@ from typing import Any
 from pydantic import Field, ValidationInfo, model_validator
 
 from vct.acquisition import Acquisition
-from vct.cohort import AnyRandomisation, Arm, Conduct, Eligibility, PlannedVisit, Population, resolve
+from vct.cohort import AnyRandomisation, Arm, Conduct, Eligibility, PlannedVisit, Population, enrol, resolve
 from vct.course import AnyCourse
 from vct.endpoint import AnyEndpoint
 from vct.errors import Problem, SpecError, nearest
 from vct.part import Part, references
 from vct.readout import AnyReadout
+from vct.records import Enrolment
 from vct.shipped import shipped, shipped_names
 from vct.stats import AnyAnalysis
+from vct.stats.design.monitoring import Monitoring
+from vct.stats.multiplicity import AnyMultiplicity
 from vct.yamlfile import Loc, check, read
 
 Broken = tuple[Loc, str, str, str | None]
@@ -42,6 +45,10 @@ class Protocol(Part):
     endpoints: tuple[AnyEndpoint, ...] = Field(default=(), max_length=50)
     analyses: tuple[AnyAnalysis, ...] = Field(default=(), max_length=100)
     conduct: Conduct = Conduct()
+    design: Monitoring | None = Field(default=None, description="interim looks, stopping and re-estimation")
+    multiplicity: AnyMultiplicity | None = Field(
+        default=None, description="adjusts the p-values of the first test of each endpoint that it takes in"
+    )
 
     @model_validator(mode="after")
     def _links_hold(self, info: ValidationInfo) -> Protocol:
@@ -63,6 +70,22 @@ class Protocol(Part):
             "sites": tuple(site.name for site in self.conduct.sites),
             "variables": self.cohort.variables,
         }
+
+    def enrol(self, seed: int, sample_size: int | None = None) -> Enrolment:
+        """Who enters the trial, on which arm, and which visits they attend; as many as a re-estimation may ask for."""
+        most = self.sample_size
+        if self.design is not None and self.design.reestimation is not None:
+            most = max(most, 2 * self.design.reestimation.maximum_per_arm)
+        return enrol(
+            population=self.cohort,
+            eligibility=self.eligibility,
+            randomisation=self.randomisation,
+            conduct=self.conduct,
+            arms=self.arms,
+            visits=self.visits,
+            sample_size=sample_size or most,
+            seed=seed,
+        )
 
     def resolved(self) -> dict[str, Any]:
         """The protocol as plain data, the cohort and every default written out; it loads to an equal protocol."""
@@ -105,9 +128,12 @@ def broken_links(protocol: Protocol) -> Iterator[Broken]:
     for index in range(1, len(days)):
         if days[index] <= days[index - 1]:
             yield ("visits", index, "day"), "visits must come in the order of their days", str(days[index]), None
-    for loc, family, name in references(protocol):
-        if name not in names[family]:
-            yield loc, _unknown(family, names[family]), name, nearest(name, names[family])
+    unknown = [item for item in references(protocol) if item[2] not in names[item[1]]]
+    for loc, family, name in unknown:
+        yield loc, _unknown(family, names[family]), name, nearest(name, names[family])
+    if protocol.design is not None and not unknown:
+        ratios = [arm.ratio for arm in protocol.arms]
+        yield from protocol.design.problems(protocol.analyses, protocol.sample_size, ratios)
 
 
 def _repeated(names: dict[str, tuple[str, ...]]) -> Iterator[Broken]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from vct.volume import Triple, Volume
 
 Sex = Literal["F", "M"]
-Attended = Literal["done", "missed", "failed_scan", "after_dropout"]
+Attended = Literal["done", "missed", "failed_scan", "after_dropout", "after_death"]
 Source = Literal["measured", "truth"]
 Decision = Literal["efficacy", "futility", "continue", "not significant"]
 Scale = Literal["z", "responders"]
@@ -32,6 +32,8 @@ class Patient:
     site: str = ""
     enrolled_day: float = 0.0
     dropout_day: float | None = None
+    new_therapy_day: float | None = None
+    death_day: float | None = None
 
     @property
     def bmi_kg_m2(self) -> float:

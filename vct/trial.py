@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import platform
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from vct import __version__
-from vct.cohort import enrol
+from vct.conclude import conclude
 from vct.engine import make as make_engine
 from vct.engine.base import Engine
 from vct.errors import PatientError, RunError, VctError
 from vct.fanout import map_patients
 from vct.files import write_aside
 from vct.protocol import Protocol
-from vct.records import Enrolment, Outcome, Patient, Reading, Scan, Source, TrialResult, Visit
+from vct.records import Enrolment, Patient, Reading, Scan, TrialResult, Visit
 from vct.report.images import mip_png
-from vct.stats import compare_all
 from vct.store import MANIFEST, RunFolder, digest
 from vct.yamlfile import Tree, check
 
@@ -132,35 +130,7 @@ def walk_of(
 
 def enrol_patients(protocol: Protocol, seed: int) -> Enrolment:
     """Who enters the trial, on which arm, and which visits they attend."""
-    return enrol(
-        population=protocol.cohort,
-        eligibility=protocol.eligibility,
-        randomisation=protocol.randomisation,
-        conduct=protocol.conduct,
-        arms=protocol.arms,
-        visits=protocol.visits,
-        sample_size=protocol.sample_size,
-        seed=seed,
-    )
-
-
-def conclude(
-    protocol: Protocol, enrolment: Enrolment, readings: Sequence[Reading], provenance: Mapping[str, Any]
-) -> TrialResult:
-    """From readings to statements about the arms, once for what was measured and once for the planted truth."""
-    outcomes = (
-        *_outcomes(protocol, enrolment.patients, readings, "measured"),
-        *_outcomes(protocol, enrolment.patients, [replace(item, value=item.truth) for item in readings], "truth"),
-    )
-    arms = [arm.name for arm in protocol.arms]
-    return TrialResult(
-        protocol=protocol.resolved(),
-        enrolment=enrolment,
-        readings=tuple(readings),
-        outcomes=outcomes,
-        comparisons=compare_all(protocol.analyses, outcomes, enrolment, arms),
-        provenance={key: value for key, value in provenance.items() if key != "protocol"},
-    )
+    return protocol.enrol(seed)
 
 
 def reopen(path: Path) -> TrialResult:
@@ -190,17 +160,3 @@ def manifest(protocol: Protocol, engine: Engine, seed: int, keep_scans: int) -> 
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
-
-
-def _outcomes(
-    protocol: Protocol, patients: Iterable[Patient], readings: Iterable[Reading], source: Source
-) -> list[Outcome]:
-    own: dict[tuple[str, str], list[Reading]] = defaultdict(list)
-    for reading in readings:
-        own[reading.patient, reading.arm].append(reading)
-    return [
-        replace(outcome, source=source)
-        for endpoint in protocol.endpoints
-        for patient in patients
-        for outcome in endpoint.derive(patient, own[patient.id, patient.arm])
-    ]

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, pairwise
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -62,7 +62,7 @@ class Site(Part):
 
 
 class Dropout(Part):
-    """Patients leave at a constant hazard: given as such, or as the share that has left by a day."""
+    """Patients leave (or die, or start a new therapy) at a constant hazard: given as such, or as a share by a day."""
 
     annual_hazard: float | None = Field(default=None, gt=0, le=50)
     percent: float | None = Field(default=None, gt=0, lt=100)
@@ -76,7 +76,7 @@ class Dropout(Part):
         both = self.percent is not None and self.by_day is not None
         neither = self.percent is None and self.by_day is None
         if not (both if self.annual_hazard is None else neither):
-            raise ValueError("dropout needs either 'annual_hazard', or 'percent' and 'by_day'")
+            raise ValueError("needs either 'annual_hazard', or 'percent' and 'by_day'")
         for arm, ratio in self.hazard_ratio.items():
             if not 0 <= ratio <= 100:
                 raise ValueError(f"the hazard ratio of {arm!r} must lie between 0 and 100 (got {ratio:g})")
@@ -89,10 +89,10 @@ class Dropout(Part):
             return -float(np.log1p(-self.percent / 100.0)) / self.by_day
         return (self.annual_hazard or 0.0) / DAYS_PER_YEAR
 
-    def day(self, patient: Patient, seed: int) -> float:
-        """Day from randomisation on which the patient leaves; infinite for never."""
+    def day(self, patient: Patient, seed: int, event: str = "dropout") -> float:
+        """Day from randomisation on which it happens to the patient; infinite for never."""
         hazard = self.daily_hazard * self.hazard_ratio.get(patient.arm, 1.0)
-        waited = float(stream(seed, patient.id, "dropout").standard_exponential())
+        waited = float(stream(seed, patient.id, event).standard_exponential())
         return waited / hazard if hazard > 0 else float("inf")
 
 
@@ -101,6 +101,8 @@ class Conduct(Part):
 
     sites: tuple[Site, ...] = Field(default=(Site(name="site-1"),), min_length=1, max_length=200)
     dropout: Dropout | None = None
+    new_therapy: Dropout | None = Field(default=None, description="another treatment is started; the patient stays in")
+    death: Dropout | None = None
     missed_visit_probability: float = Field(default=0.0, ge=0, le=0.9, description="of each visit after day 0")
     failed_scan_probability: float = Field(default=0.0, ge=0, le=0.9, description="of each visit that is attended")
 
@@ -117,22 +119,31 @@ class Conduct(Part):
     def follow(
         self, patient: Patient, visits: Sequence[PlannedVisit], seed: int
     ) -> tuple[Patient, tuple[Attendance, ...]]:
-        """The patient with the day of dropout, if it falls before the last visit's window ends, and every visit's fate.
+        """The patient with the days of dropout, new therapy and death that fall before the last visit's window ends,
+        and every visit's fate.
 
         The actual day follows a normal distribution around the planned one, of a standard deviation of half the window
         and cut at the window (assumed). It stays on its side of the middle to the next visit, and a visit planned up to
         day 0 stays before treatment. Such a visit is never missed either: the patient would not have been randomised.
         """
-        left = self.dropout.day(patient, seed) if self.dropout else float("inf")
         last = visits[-1].day + visits[-1].window_days
-        patient = replace(patient, dropout_day=left if left <= last else None)
+        left, switched, died = (
+            event.day(patient, seed, name) if event else float("inf")
+            for name, event in (("dropout", self.dropout), ("new therapy", self.new_therapy), ("death", self.death))
+        )
+        patient = replace(
+            patient,
+            dropout_day=left if left <= min(last, died) else None,
+            new_therapy_day=switched if switched <= min(last, died) else None,
+            death_day=died if died <= last else None,
+        )
         fates = []
-        for planned, (low, high) in zip(visits, _windows(visits), strict=True):
+        for planned, (low, high) in zip(visits, windows(visits), strict=True):
             when, missed, failed = stream(seed, patient.id, planned.name, "attendance").random(3)
-            day = _actual_day(planned, low, high, when)
+            day = float(actual_day(planned, low, high, when))
             status: Attended = "done"
-            if day >= left:
-                status = "after_dropout"
+            if day >= min(left, died):
+                status = "after_dropout" if left <= died else "after_death"
             elif planned.day > 0 and missed < self.missed_visit_probability:
                 status = "missed"
             elif failed < self.failed_scan_probability:
@@ -144,7 +155,7 @@ class Conduct(Part):
         return patient, tuple(fates)
 
 
-def _windows(visits: Sequence[PlannedVisit]) -> Iterator[tuple[float, float]]:
+def windows(visits: Sequence[PlannedVisit]) -> Iterator[tuple[float, float]]:
     """First and last day of each visit, such that visits keep their order."""
     days = [visit.day for visit in visits]
     middles = [-np.inf, *((earlier + later) / 2.0 for earlier, later in pairwise(days)), np.inf]
@@ -153,12 +164,12 @@ def _windows(visits: Sequence[PlannedVisit]) -> Iterator[tuple[float, float]]:
         yield float(low), float(high if visit.day > 0 else min(high, 0.0))
 
 
-def _actual_day(planned: PlannedVisit, low: float, high: float, u: float) -> float:
-    """Quantile `u` of a normal around the planned day, cut to `low`-`high`."""
+def actual_day(planned: PlannedVisit, low: float, high: float, u: Any) -> Any:
+    """Quantiles `u` (any shape) of a normal around the planned day, cut to `low`-`high`."""
     if high <= low:
-        return planned.day
+        return np.full(np.shape(u), planned.day)
     from scipy.special import ndtr, ndtri
 
     sd = planned.window_days / 2.0
     start, end = ndtr((low - planned.day) / sd), ndtr((high - planned.day) / sd)
-    return float(np.clip(planned.day + sd * ndtri(start + u * (end - start)), low, high))
+    return np.clip(planned.day + sd * ndtri(start + u * (end - start)), low, high)

@@ -11,7 +11,7 @@ from vct.stats.curve import SurvivalCurve, survival_curve
 from vct.stats.mixed import MixedModel
 from vct.stats.paired import PairedT
 from vct.stats.regression import Ancova
-from vct.stats.run import compare_all
+from vct.stats.run import adjusted, compare_all
 from vct.stats.summary import OneSample, Summary
 from vct.stats.survival import Cox, KaplanMeier, LogRank
 from vct.stats.tables import Cmh, FisherExact
@@ -40,4 +40,4 @@ if TYPE_CHECKING:
 else:
     AnyAnalysis = one_of(ANALYSES)
 
-__all__ = ["ANALYSES", "AnyAnalysis", "SurvivalCurve", "compare_all", "survival_curve"]
+__all__ = ["ANALYSES", "AnyAnalysis", "SurvivalCurve", "adjusted", "compare_all", "survival_curve"]

@@ -37,6 +37,7 @@ class Repeatability(Analysis):
     scale: Scale = "log"
 
     checked: ClassVar[Checked] = "golden"
+    tests: ClassVar[bool] = False
 
     def compare(
         self, outcomes: Sequence[Outcome], patients: Sequence[Patient], arms: Sequence[str]

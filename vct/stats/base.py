@@ -32,6 +32,8 @@ class Analysis(Part):
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
 
     checked: ClassVar[Checked] = "unvalidated"
+    tests: ClassVar[bool] = True
+    """Whether it tests a hypothesis, so that a design may rest on it."""
 
     @abstractmethod
     def compare(

@@ -29,6 +29,11 @@ class Multiplicity(Part):
     def adjust(self, p: Mapping[str, float]) -> dict[str, float]:
         """Adjusted p-value of every hypothesis in `p`. Raises InputError when p-values are missing or no p-values."""
 
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Endpoints that the procedure names; none when it takes whatever is tested."""
+        return ()
+
     def rejected(self, p: Mapping[str, float]) -> tuple[str, ...]:
         """Names of the hypotheses that are rejected, in the order of `p`."""
         adjusted = self.adjust(p)
@@ -80,6 +85,11 @@ class FixedSequence(Multiplicity):
         if len(set(self.order)) != len(self.order):
             raise ValueError("each endpoint stands once in the order")
         return self
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The endpoints in their order."""
+        return self.order
 
     def adjust(self, p: Mapping[str, float]) -> dict[str, float]:
         """The largest p-value up to and including each hypothesis."""
@@ -133,6 +143,11 @@ class Graphical(Multiplicity):
             if sum(edge.share for edge in node.passes) > 1.0 + ROUNDING:
                 raise ValueError(f"the shares that {node.endpoint!r} passes on must sum to at most 1")
         return self
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The endpoints of the graph."""
+        return tuple(node.endpoint for node in self.hypotheses)
 
     def adjust(self, p: Mapping[str, float]) -> dict[str, float]:
         """Adjusted p-values: reject the hypothesis with the smallest p / weight, pass its weight on, repeat."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from vct.records import Comparison, Enrolment, Outcome, Patient, Source
 from vct.stats.base import Analysis, AnalysisSet
 from vct.stats.missing import fill_missing
+from vct.stats.multiplicity import Multiplicity
 from vct.stats.result import joined
 
 SOURCES: tuple[Source, ...] = ("measured", "truth")
@@ -41,6 +42,44 @@ def compare_all(
             if part.source in known or part.source == "measured":
                 found += _compared(analysis, by_source[part.source], filled[part.source], part, arms)
     return tuple(found)
+
+
+def adjusted(procedure: Multiplicity, comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """The comparisons with `p_adjusted` filled in, of each source on its own.
+
+    A hypothesis is an endpoint and a later arm; its p-value is that of the first test of it, in the ITT set, of
+    everybody. Procedures that name their endpoints take in these, the others all. Where one has no p-value it counts
+    as 1.
+    """
+    found = list(comparisons)
+    for source in SOURCES:
+        first: dict[tuple[str, str], int] = {}
+        for index, item in enumerate(comparisons):
+            if item.source == source and item.subgroup == "all" and item.analysis_set == "ITT" and _tests(item):
+                first.setdefault((item.endpoint, item.arm), index)
+        for family in _families(procedure, first):
+            p = {name: comparisons[index].p_value for name, index in family.items()}
+            known = {name: 1.0 if value is None else value for name, value in p.items()}
+            for name, value in procedure.adjust(known).items():
+                found[family[name]] = replace(found[family[name]], p_adjusted=value)
+    return tuple(found)
+
+
+def _tests(item: Comparison) -> bool:
+    return item.p_value is not None or bool(item.reference)
+
+
+def _families(procedure: Multiplicity, first: dict[tuple[str, str], int]) -> Iterator[dict[str, int]]:
+    """Hypotheses that are adjusted together, by name, with the place of their comparison."""
+    named = procedure.endpoints
+    if not named:
+        if first:
+            yield {f"{endpoint} of {arm}": index for (endpoint, arm), index in first.items()}
+        return
+    for arm in dict.fromkeys(arm for _, arm in first):
+        own = {endpoint: first[endpoint, arm] for endpoint in named if (endpoint, arm) in first}
+        if len(own) == len(named):
+            yield own
 
 
 def _own(analysis: Analysis, outcomes: Sequence[Outcome], source: Source) -> list[Outcome]:

@@ -47,6 +47,7 @@ class Summary(Description):
     interval: Interval = Field(default="wilson", description="confidence interval of a rate")
 
     checked: ClassVar[Checked] = "golden"
+    tests: ClassVar[bool] = False
     quantity: ClassVar[str] = "mean"
 
     def describe(self, sample: Sample) -> tuple[Result, ...]:

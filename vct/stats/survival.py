@@ -30,6 +30,7 @@ class KaplanMeier(Description):
     kind: Literal["kaplan_meier"] = "kaplan_meier"
 
     checked: ClassVar[Checked] = "golden"
+    tests: ClassVar[bool] = False
     quantity: ClassVar[str] = "median time"
     needs: ClassVar[Needs | None] = "times"
 

@@ -94,6 +94,11 @@ class GroupSequential(Design):
         """Efficacy and futility boundaries (z scale) and the drift. Raises InputError when none fit together."""
         return _solve(self)
 
+    @property
+    def adapts(self) -> bool:
+        """Whether its efficacy boundary can be found at looks that are not where they were planned."""
+        return isinstance(self.efficacy, Spending) and not (self.futility is not None and self.futility.binding)
+
     def drift(self) -> float:
         """Expected z at full information under the planned effect."""
         return self.bounds().drift

@@ -35,7 +35,8 @@ def p_value(design: GroupSequential, look: int, z: float, *, observed: Sequence[
     """Stage-wise ordered p-value of stopping at `look` (from 1) with `z`: one-sided, or doubled for two sides.
 
     `observed` holds the information of each look so far over the planned maximum, when it is not as planned; the last
-    one is taken as final. Binding futility counts; non-binding futility is ignored, which is conservative.
+    one is taken as final. A rule that cannot adapt keeps its planned boundary at the looks before. Binding futility
+    counts; non-binding futility is ignored, which is conservative.
     """
     information, lower, upper = _path(design, look, z, observed)
     above = _above(information, lower, upper, z, 0.0)
@@ -127,7 +128,8 @@ def _path(
     else:
         if len(observed) != look:
             raise InputError(f"observed must hold the information of {look} looks (got {len(observed)})")
-        information, upper = tuple(observed), design.at(observed, final=True)[: look - 1]
+        information = tuple(observed)
+        upper = (design.at(observed, final=True) if design.adapts else design.bounds().upper)[: look - 1]
     if design.sides == 2:
         if design.futility is not None and design.futility.binding:
             raise InputError("stage-wise inference is not defined for two-sided designs with binding futility")

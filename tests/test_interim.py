@@ -1,0 +1,182 @@
+"""Looks at a trial under way, by a reader who sees the truth: when they happen, what they decide, what is left then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from vct import trial
+from vct.errors import SpecError
+from vct.protocol import Protocol, broken_links, load
+from vct.records import Reading, TrialResult
+from vct.yamlfile import Tree, check
+
+OBF = {"kind": "lan_demets_obrien_fleming"}
+RULE = {"kind": "group_sequential", "information": [0.5, 1.0], "efficacy": OBF, "power": 0.8}
+CHANGE = {"primary": "SUVpeak change", "analysis": "welch_t", "benefit": "lower"}
+
+
+def protocol_with(design: dict[str, Any] | None, **changes: Any) -> Protocol:
+    """The null trial with a design, checked as a file would be."""
+    data = load("null_trial").resolved() | {"design": design} | changes
+    return check(Protocol, Tree(data, "x.yaml"), None)  # type: ignore[arg-type]
+
+
+def read_truly(protocol: Protocol, seed: int = 1) -> TrialResult:
+    enrolment = trial.enrol_patients(protocol, seed)
+    patients = {(item.id, item.arm): item for item in enrolment.patients}
+    readings = [
+        Reading(
+            patient=item.patient,
+            arm=item.arm,
+            visit=item.visit.name,
+            day=item.visit.day,
+            readout=readout.label,
+            value=max(
+                lesion.suv for lesion in protocol.course.at(patients[item.patient, item.arm], item.visit, seed).lesions
+            ),
+            unit="g/ml",
+        )
+        for item in enrolment.attendance
+        if item.status == "done"
+        for readout in protocol.readouts
+    ]
+    return trial.conclude(protocol, enrolment, readings, {"seed": seed})
+
+
+def refused(protocol: Protocol) -> None:
+    """What `load` does with a file's links."""
+    file = Tree({}, "x.yaml")
+    raise SpecError([file.problem(loc, rule, got, near) for loc, rule, got, near in broken_links(protocol)])
+
+
+def known(value: float | None) -> float:
+    assert value is not None
+    return value
+
+
+def strong() -> dict[str, Any]:
+    """A course in which the second arm works and the first does nothing."""
+    course = load("null_trial").resolved()["course"]
+    course["treatments"] = {"PCB+NTG": course["treatments"]["PCB+NTG"]}
+    return course
+
+
+def test_looks_happen_when_their_share_of_the_values_is_there() -> None:
+    result = read_truly(protocol_with(CHANGE | {"rule": RULE, "reading_days": 7}))
+    first, last = result.looks
+    assert (first.n, first.information) == (30, 0.5)
+    assert last.information == 1.0
+    done = sorted(
+        patient.enrolled_day + item.visit.day + 7
+        for item in result.enrolment.attendance
+        for patient in result.enrolment.patients
+        if (item.patient, item.visit.name) == (patient.id, "week3")
+    )
+    assert first.day == pytest.approx(done[29])
+    assert first.decision == "continue"
+    assert first.upper == pytest.approx(2.9626, abs=5e-4)
+    assert last.upper == pytest.approx(1.9686, abs=5e-4)
+
+
+@pytest.mark.parametrize(("overrunning", "decision_days"), [("discard", 0), ("include", 0), ("include", 60)])
+def test_a_trial_that_works_stops_and_keeps_only_who_had_come_in(overrunning: str, decision_days: float) -> None:
+    design = CHANGE | {"rule": RULE, "overrunning": overrunning, "decision_days": decision_days}
+    result = read_truly(protocol_with(design, course=strong()))
+    (look,) = result.looks
+    assert look.decision == "efficacy"
+    assert known(look.statistic) >= known(look.upper)
+    shut = look.day + decision_days
+    assert all(patient.enrolled_day <= shut for patient in result.enrolment.patients)
+    assert len(result.enrolment.patients) < 60
+    n_read = len({item.patient for item in result.readings if item.visit == "week3"})
+    if overrunning == "discard":
+        assert n_read == 30
+    else:
+        assert n_read == len(result.enrolment.patients) > 30
+    screened = result.enrolment.n_screened - sum(result.enrolment.excluded.values())
+    assert screened == len(result.enrolment.patients)
+    final = result.comparisons[0]
+    assert final.method == "stagewise_ordering"
+    assert known(final.p_value) < 0.025
+    assert known(final.ci_low) < known(final.estimate) < known(final.ci_high) < 0
+
+
+def test_looks_on_days_use_the_information_that_is_there() -> None:
+    result = read_truly(protocol_with(CHANGE | {"rule": RULE, "days": [100]}))
+    first = result.looks[0]
+    there = sum(
+        patient.enrolled_day + item.visit.day <= 100
+        for item in result.enrolment.attendance
+        for patient in result.enrolment.patients
+        if (item.patient, item.visit.name) == (patient.id, "week3")
+    )
+    assert first.day == 100
+    assert first.information == pytest.approx(there / 60)
+    assert first.n == there
+
+
+def test_simons_rules_close_an_arm_and_leave_the_other_open() -> None:
+    rule = {"kind": "simon_two_stage", "p0": 0.2, "p1": 0.5, "alpha": 0.1, "power": 0.9}
+    design = {"primary": "SUVpeak response", "rule": rule}
+    protocol = protocol_with(design, course=strong(), sample_size=80)
+    result = read_truly(protocol)
+    assert protocol.design is not None
+    n = protocol.design.arm_size()
+    untreated = [look for look in result.looks if look.arm == "PCB"]
+    treated = [look for look in result.looks if look.arm == "PCB+NTG"]
+    assert [look.decision for look in untreated] == ["futility"]
+    assert [look.decision for look in treated] == ["continue", "efficacy"]
+    size = {arm: sum(patient.arm == arm for patient in result.enrolment.patients) for arm in ("PCB", "PCB+NTG")}
+    assert size["PCB+NTG"] == n
+    assert untreated[0].n <= size["PCB"] < n
+    assert result.enrolment.n_screened - sum(result.enrolment.excluded.values()) == sum(size.values())
+
+
+def test_blinded_reestimation_enlarges_the_trial() -> None:
+    wider = {"kind": "blinded_variance", "difference": -10, "planned_per_arm": 30, "maximum_per_arm": 60, "power": 0.8}
+    design = CHANGE | {"rule": {"kind": "fixed"}, "reestimation": wider, "reestimate_at": 20}
+    result = read_truly(protocol_with(design))
+    size = result.comparisons[0]
+    assert size.quantity == "patients after re-estimation"
+    assert size.n == 20
+    assert 60 < len(result.enrolment.patients) == size.estimate <= 120
+
+
+def test_adjusted_p_values_reach_the_comparisons() -> None:
+    graph = {
+        "kind": "graphical",
+        "hypotheses": [
+            {"endpoint": "SUVpeak change", "weight": 1, "passes": [{"to": "SUVmax change", "share": 1}]},
+            {"endpoint": "SUVmax change", "weight": 0},
+        ],
+    }
+    result = read_truly(protocol_with(None, multiplicity=graph, course=strong()))
+    adjusted = {item.endpoint: item for item in result.comparisons if item.p_adjusted is not None}
+    assert set(adjusted) == {"SUVpeak change", "SUVmax change"}
+    one, two = adjusted["SUVpeak change"], adjusted["SUVmax change"]
+    assert one.p_adjusted == one.p_value
+    assert two.p_adjusted == pytest.approx(max(known(one.p_value), known(two.p_value)))
+
+
+@pytest.mark.parametrize(
+    ("design", "rule"),
+    [
+        (CHANGE | {"rule": RULE, "events": 61}, "more events than the 60 patients"),
+        (CHANGE | {"rule": RULE | {"information": [0.6, 0.5, 1]}}, "information must grow"),
+        (CHANGE | {"rule": RULE | {"power": 0.02}}, "must be above alpha"),
+        (CHANGE | {"rule": RULE, "analysis": None}, "must name one of"),
+        (CHANGE | {"rule": RULE, "analysis": "cox"}, "names none of"),
+        (CHANGE | {"rule": RULE, "primary": "OS"}, "is none of this protocol's endpoints"),
+        (CHANGE | {"rule": RULE, "days": [100, 200]}, "needs 1 interim looks"),
+        (CHANGE | {"rule": RULE | {"efficacy": {"kind": "pocock"}}, "days": [100]}, "spends alpha"),
+        (
+            {"primary": "SUVpeak response", "rule": {"kind": "simon_two_stage", "p0": 0.1, "p1": 0.2}},
+            "more than sample_size",
+        ),
+    ],
+)
+def test_impossible_designs_are_refused_with_the_reason(design: dict[str, Any], rule: str) -> None:
+    with pytest.raises(SpecError, match=rule):
+        refused(protocol_with(design))

@@ -1,0 +1,67 @@
+"""From readings to statements about the arms: looks, outcomes, comparisons."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from vct.endpoint.base import Endpoint
+from vct.interim import as_planned, watched
+from vct.protocol import Protocol
+from vct.records import Enrolment, Outcome, Patient, Reading, Source, TrialResult
+from vct.stats import adjusted, compare_all
+
+
+def conclude(
+    protocol: Protocol, enrolment: Enrolment, readings: Sequence[Reading], provenance: Mapping[str, Any]
+) -> TrialResult:
+    """From readings to statements about the arms, once for what was measured and once for the planted truth.
+
+    A trial with a `design` ends when a look ends it: patients and readings that then would not exist are left out.
+    """
+    seed = provenance.get("seed", protocol.seed)
+    if protocol.design is None:
+        end = as_planned(enrolment, readings)
+    else:
+        end = watched(protocol, protocol.design, enrolment, readings, outcomes_of, seed)
+    outcomes = both_sources(protocol, end.enrolment, end.readings)
+    arms = [arm.name for arm in protocol.arms]
+    comparisons = compare_all(protocol.analyses, outcomes, end.enrolment, arms)
+    comparisons = (*end.comparisons, *comparisons)
+    if protocol.multiplicity:
+        comparisons = adjusted(protocol.multiplicity, comparisons)
+    return TrialResult(
+        protocol=protocol.resolved(),
+        enrolment=end.enrolment,
+        readings=end.readings,
+        outcomes=outcomes,
+        comparisons=comparisons,
+        provenance={key: value for key, value in provenance.items() if key != "protocol"},
+        looks=end.looks,
+    )
+
+
+def both_sources(protocol: Protocol, enrolment: Enrolment, readings: Sequence[Reading]) -> tuple[Outcome, ...]:
+    """The outcomes of every endpoint, of what was measured and of the truth."""
+    true = [replace(item, value=item.truth) for item in readings]
+    return (
+        *outcomes_of(protocol.endpoints, enrolment.patients, readings, "measured"),
+        *outcomes_of(protocol.endpoints, enrolment.patients, true, "truth"),
+    )
+
+
+def outcomes_of(
+    endpoints: Iterable[Endpoint], patients: Iterable[Patient], readings: Iterable[Reading], source: Source
+) -> list[Outcome]:
+    """What the endpoints make of the patients' readings."""
+    own: dict[tuple[str, str], list[Reading]] = defaultdict(list)
+    for reading in readings:
+        own[reading.patient, reading.arm].append(reading)
+    return [
+        replace(outcome, source=source)
+        for endpoint in endpoints
+        for patient in patients
+        for outcome in endpoint.derive(patient, own[patient.id, patient.arm])
+    ]

@@ -1,0 +1,1 @@
+"""The same trial many times: operating characteristics, each with its Monte Carlo standard error."""
