@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ def _drawn(
     diameter_mm: Distribution,
     streams: Streams,
     name: str,
-) -> dict[str, NDArray[np.generic]]:
+) -> dict[str, Any]:
     from scipy.special import ndtr
 
     disease = course.disease
@@ -179,10 +180,9 @@ def lesions_on(
     if history.day_to_day_cv > 0:
         sigma, shared = math.sqrt(math.log1p(history.day_to_day_cv**2)), history.day_to_day_shared
         suv *= np.exp(sigma * (math.sqrt(shared) * common[born.owner] + math.sqrt(1.0 - shared) * own))
-    there = old | ((born.onset_day <= day[born.owner]) & (born.thinning < effect["new_lesion_ratio"][born.owner]))
+    appeared = (born.onset_day <= day[born.owner]) & (born.thinning < effect["new_lesion_ratio"][born.owner])
     diameter = np.clip(born.diameter_mm * growth, *DIAMETER_MM)
-    if there.all():
-        there = np.s_[:]  # type: ignore[assignment]
+    there: Any = slice(None) if not is_new.any() else old | appeared
     return Lesions(
         owner=born.owner[there],
         number=born.number[there],

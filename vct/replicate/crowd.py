@@ -166,7 +166,7 @@ def _level(factor: Factor, features: dict[str, NDArray[np.generic]]) -> Indices:
         value = features["female" if factor.by == "sex" else factor.by]
     if factor.by in NAMED:
         return np.asarray(value, dtype=np.intp)
-    return np.searchsorted(factor.cuts, value, side="right")
+    return np.asarray(np.searchsorted(factor.cuts, value, side="right"))
 
 
 def _strata(factors: Sequence[Factor], features: dict[str, NDArray[np.generic]], shape: tuple[int, int]) -> Indices:
