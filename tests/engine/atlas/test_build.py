@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vct.engine.atlas import build
-from vct.engine.atlas.build import read_index
+from vct.engine.atlas.build import TEMPLATES, read_index
 from vct.engine.atlas.case import load_case
 from vct.engine.atlas.screen import clean, landmarks, objection
 from vct.engine.atlas.template import Template
@@ -32,7 +32,7 @@ def test_index_holds_every_good_case(atlas_folder: Path) -> None:
 
 
 def test_template_bones_have_names(atlas_folder: Path) -> None:
-    template = Template.load(atlas_folder / "template.npz")
+    template = Template.load(atlas_folder / TEMPLATES["M"])
     held = set(np.unique(template.frame_name))
     wanted = ("vertebrae_L3", "vertebrae_T8", "hip_left", "hip_right", "femur_left", "rib_left_1", "skeletal_muscle")
     assert held >= {STRUCTURES[name] for name in wanted}

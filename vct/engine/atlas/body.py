@@ -18,7 +18,7 @@ from vct.engine.atlas.case import Case, Organ
 from vct.engine.atlas.composition import Composition, composition
 from vct.engine.atlas.filling import filled_abdomen
 from vct.engine.atlas.fit import Fit, fit
-from vct.engine.atlas.frame import SHOULDER_MM, Frame
+from vct.engine.atlas.frame import Frame
 from vct.engine.atlas.gut import Gut, zero_pair
 from vct.engine.atlas.lattice import Field, Lattice
 from vct.engine.atlas.organs import OrganMaps, soften
@@ -109,7 +109,7 @@ def make_body(patient: Patient, case: Case, frame: Frame, rng: Generator) -> Bod
         target=target,
         lattice=lattice,
         pulls=pulls,
-        arms_low_mm=float(np.interp(SHOULDER_MM[2] - 260.0, fitted.knots_z[1], fitted.knots_z[0])),
+        arms_low_mm=float(np.interp(frame.template.shoulder_mm[2] - 260.0, fitted.knots_z[1], fitted.knots_z[0])),
         skin_mm=skin,
         gut=gut,
         strands=strands,

@@ -14,15 +14,19 @@ from numpy.typing import NDArray
 
 from vct.engine.atlas.case import TOTALSEGMENTATOR, CaseRow, Organ, save_map
 from vct.engine.atlas.demographics import fitting_body_size
+from vct.engine.atlas.matching import even_weights
 from vct.engine.atlas.screen import Landmarks, clean, landmarks, objection
+from vct.engine.atlas.skeleton import feminine, raised
 from vct.engine.atlas.template import read_template
 from vct.errors import InputError
 from vct.records import Sex
 from vct.rng import stream
 
-FORMAT = 1
+FORMAT = 2
 MAP_MM = 4.0
+TEMPLATES: dict[Sex, str] = {"F": "template_f.npz", "M": "template_m.npz"}
 ADULT_YEARS = 18.0
+SEXES: tuple[Sex, ...] = ("F", "M")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +49,11 @@ def build(
     kept, and refused by reason. Raises InputError when an input cannot be read or fewer than two cases of a sex remain.
     """
     rows = _read_table(table)
-    named = read_template(template)
+    man = raised(read_template(template))
     out.mkdir(parents=True, exist_ok=True)
     (out / "cases").mkdir(exist_ok=True)
-    named.save(out / "template.npz")
+    man.save(out / TEMPLATES["M"])
+    feminine(man).save(out / TEMPLATES["F"])
     refused: list[tuple[str, str]] = []
     kept: list[Screened] = []
     for case, reason in _screen(organs, rows, naming):
@@ -57,7 +62,7 @@ def build(
         else:
             save_map(out / "cases" / f"{case.name}.npz", case.labels, MAP_MM)
             kept.append(case)
-    for sex in ("F", "M"):
+    for sex in SEXES:
         if sum(case.sex == sex for case in kept) < 2:
             raise InputError(f"{organs}: fewer than two usable cases of sex {sex}")
     index = list(_with_body_size(kept, seed))
@@ -142,19 +147,28 @@ def _read_map(path: Path, naming: str) -> NDArray[np.uint8]:
 
 
 def _with_body_size(kept: list[Screened], seed: int) -> Iterator[CaseRow]:
-    for sex in ("F", "M"):
+    """The index: heights and weights by what the maps show beyond the trend with age, weights for even use."""
+    for sex in SEXES:
         group = [case for case in kept if case.sex == sex]
         seen = np.array(
             [[c.marks.trunk_mm, c.marks.chest_mm, c.marks.belly_mm, c.marks.volumes_ml[Organ.LIVER]] for c in group]
         )
-        scores = (seen - seen.mean(axis=0)) / np.maximum(seen.std(axis=0), 1e-9)
-        for case, (trunk, chest, belly, liver) in zip(group, scores, strict=True):
-            rng = stream(seed, case.name, "body size")
-            height, weight = fitting_body_size(rng, case.sex, case.age_years, trunk, chest, belly, liver)
-            yield _index_row(case, height, weight)
+        ages = np.array([case.age_years for case in group])
+        trend = np.stack([np.ones(len(group)), ages], axis=1)
+        seen = seen - trend @ np.linalg.lstsq(trend, seen, rcond=None)[0]
+        scores = seen / np.maximum(seen.std(axis=0), 1e-9)
+        sizes = np.array(
+            [
+                fitting_body_size(stream(seed, case.name, "body size"), sex, case.age_years, *score)
+                for case, score in zip(group, scores, strict=True)
+            ]
+        )
+        weights = even_weights(sex, ages, sizes[:, 0], sizes[:, 1], stream(seed, sex, "even use"))
+        for case, (height, weight), log_weight in zip(group, sizes, weights, strict=True):
+            yield _index_row(case, float(height), float(weight), float(log_weight))
 
 
-def _index_row(case: Screened, height_cm: float, weight_kg: float) -> CaseRow:
+def _index_row(case: Screened, height_cm: float, weight_kg: float, log_weight: float) -> CaseRow:
     marks, volumes = case.marks, case.marks.volumes_ml
     return CaseRow(
         name=case.name,
@@ -177,6 +191,7 @@ def _index_row(case: Screened, height_cm: float, weight_kg: float) -> CaseRow:
         stomach_ml=round(volumes[Organ.STOMACH], 1),
         bladder_ml=round(volumes[Organ.BLADDER], 1),
         prostate_ml=round(volumes[Organ.PROSTATE], 1),
+        log_weight=round(log_weight, 4),
     )
 
 

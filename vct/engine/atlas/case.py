@@ -43,7 +43,10 @@ TOTALSEGMENTATOR: dict[int, Organ] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseRow:
-    """What the atlas's index knows of a case. Positions are mm from the first voxel of its own map (RAS+)."""
+    """What the atlas's index knows of a case. Positions are mm from the first voxel of its own map (RAS+).
+
+    `log_weight` makes patients use all cases alike (`vct.engine.atlas.matching`).
+    """
 
     name: str
     sex: Sex
@@ -65,6 +68,7 @@ class CaseRow:
     stomach_ml: float
     bladder_ml: float
     prostate_ml: float
+    log_weight: float
 
     def as_dict(self) -> dict[str, Any]:
         """The row as plain data."""

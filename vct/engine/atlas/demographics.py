@@ -9,7 +9,6 @@ depth from kidneys to liver and stomach (correlations with ln BMI of 0.30 and 0.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -61,8 +60,3 @@ def fitting_body_size(
     share = np.exp(log_weight - log_weight.max())
     chosen = int(rng.choice(400, p=share / share.sum()))
     return float(height[chosen]), float(weight[chosen])
-
-
-def log_closeness(a: float, b: float, spread: float) -> float:
-    """-((a - b) / spread)^2 / 2: how well two numbers agree, as the logarithm of a weight."""
-    return -0.5 * ((a - b) / spread) ** 2 if spread > 0 else (0.0 if math.isclose(a, b) else -math.inf)

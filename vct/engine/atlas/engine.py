@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vct.engine.atlas.body import Body, make_body
-from vct.engine.atlas.build import read_index
+from vct.engine.atlas.build import TEMPLATES, read_index
 from vct.engine.atlas.case import CaseRow, load_case
 from vct.engine.atlas.day import Day, at_rest, draw_day
-from vct.engine.atlas.demographics import log_closeness
 from vct.engine.atlas.density import draw_density
 from vct.engine.atlas.frame import Frame, prepare
+from vct.engine.atlas.matching import choose_case
 from vct.engine.atlas.paint import PET_FWHM_MM, paint_ct, paint_pet
 from vct.engine.atlas.render import render
 from vct.engine.atlas.template import Template
 from vct.engine.atlas.uptake import draw_uptake
 from vct.errors import InputError
-from vct.records import Lesion, Patient, Scan, Snapshot
+from vct.records import Lesion, Patient, Scan, Sex, Snapshot
 from vct.rng import stream
 from vct.volume import Grid, Volume
 
@@ -32,7 +31,6 @@ BODIES_KEPT = 2
 PLACING_MM = 4.0
 SPACINGS_MM = (2.0, 4.0, 8.0)
 NOISE_COV = 0.07
-CLOSENESS = {"age_years": 8.0, "height_cm": 5.5, "ln_bmi": 0.12}
 
 
 @dataclass(kw_only=True)
@@ -48,7 +46,7 @@ class Atlas:
     noise_cov: float = NOISE_COV
     noise_hu: float = 13.0
     _rows: tuple[CaseRow, ...] = field(init=False, repr=False)
-    _frame: Frame = field(init=False, repr=False)
+    _frames: dict[Sex, Frame] = field(init=False, repr=False, default_factory=dict)
     _bodies: OrderedDict[tuple[Patient, int], Body] = field(init=False, repr=False, default_factory=OrderedDict)
 
     spec_name: ClassVar[str] = "atlas"
@@ -65,7 +63,6 @@ class Atlas:
             raise InputError(f"the atlas engine paints at 2, 4 or 8 mm (got {self.spacing_mm:g})")
         self.folder = Path(self.folder)
         self._rows = read_index(self.folder)
-        self._frame = prepare(Template.load(self.folder / "template.npz"))
 
     @property
     def name(self) -> str:
@@ -128,10 +125,16 @@ class Atlas:
             rng = stream(seed, patient.id, "body")
             row = choose_case(self._rows, patient, rng)
             case = load_case(self.folder / "cases" / f"{row.name}.npz", row)
-            self._bodies[key] = make_body(patient, case, self._frame, rng)
+            self._bodies[key] = make_body(patient, case, self.frame(patient.sex), rng)
             while len(self._bodies) > BODIES_KEPT:
                 self._bodies.popitem(last=False)
         return self._bodies[key]
+
+    def frame(self, sex: Sex) -> Frame:
+        """The frame of a sex, made ready when it is first asked for."""
+        if sex not in self._frames:
+            self._frames[sex] = prepare(Template.load(self.folder / TEMPLATES[sex]))
+        return self._frames[sex]
 
     def grid(self, body: Body, spacing_mm: float | None = None) -> Grid:
         """The grid of a body at the engine's spacing, or at another."""
@@ -156,22 +159,3 @@ def _skin_depth(body: Body, day: Day, grid: Grid) -> NDArray[np.float32]:
     """Depth below the skin in mm at every voxel."""
     axes = tuple(axis.ravel() + shift for axis, shift in zip(grid.axes_mm(), day.shift_mm, strict=True))
     return body.lattice.read(body.skin_mm, axes)
-
-
-def choose_case(rows: tuple[CaseRow, ...], patient: Patient, rng: np.random.Generator) -> CaseRow:
-    """A case of the patient's sex, likelier the closer its age, height and BMI are."""
-    same = [row for row in rows if row.sex == patient.sex]
-    scores = np.array(
-        [
-            log_closeness(row.age_years, patient.age_years, CLOSENESS["age_years"])
-            + log_closeness(row.height_cm, patient.height_cm, CLOSENESS["height_cm"])
-            + log_closeness(
-                math.log(row.weight_kg / (row.height_cm / 100.0) ** 2),
-                math.log(patient.bmi_kg_m2),
-                CLOSENESS["ln_bmi"],
-            )
-            for row in same
-        ]
-    )
-    weights = np.exp(scores - scores.max())
-    return same[int(rng.choice(len(same), p=weights / weights.sum()))]

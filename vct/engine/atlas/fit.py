@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vct.engine.atlas.cage import LEVEL_MM, N_ANGLES, Cage, Table, angles, fill_gaps, look_up, reach, smooth
-from vct.engine.atlas.case import Case, Organ
+from vct.engine.atlas.case import Case, CaseRow, Organ
 from vct.engine.atlas.frame import Frame
 from vct.records import Patient
 
@@ -75,15 +75,20 @@ class Fit:
         return dx * stretch, template_axis + dy * stretch, tz, radius / wall
 
 
-def pose_of(case: Case, frame: Frame, patient: Patient) -> Pose:
-    """Scale the case to the patient's size: height exactly, breadth by the cube root of the weight's excess."""
-    row = case.row
+def scale_of(row: CaseRow, patient: Patient) -> NDArray[np.float64]:
+    """(3,) factors from a case to the patient: height exactly, breadth by a small power of the weight's excess."""
     tall = patient.height_cm / row.height_cm
     heavy = (patient.weight_kg / row.weight_kg) / tall**2
     wide = float(np.clip(heavy**0.12 * tall**0.5, 0.88, 1.14))
-    scale = np.array([wide, wide, float(np.clip(tall, 0.88, 1.14))])
+    return np.array([wide, wide, float(np.clip(tall, 0.88, 1.14))])
+
+
+def pose_of(case: Case, frame: Frame, patient: Patient) -> Pose:
+    """Scale the case to the patient's size and set it into the patient by its lungs' apex, midline and back."""
+    row = case.row
+    scale = scale_of(row, patient)
     apex = APEX_SHARE * patient.height_cm * 10.0
-    x_offset = -row.midline_x_mm * wide
+    x_offset = -row.midline_x_mm * scale[0]
     z_offset = apex - row.apex_z_mm * scale[2]
     lung = np.argwhere(case.labels == Organ.LUNG) * case.spacing_mm * scale
     back_y = np.array([np.percentile(part, 2) for part in _by_level(lung[:, 2], lung[:, 1])])
@@ -127,7 +132,7 @@ def fit(case: Case, frame: Frame, patient: Patient) -> Fit:
     shift = _axis_shift(case, frame, pose, knots, fine)
     axis = np.interp(knots[1], frame.cage.levels_mm, frame.cage.axis_y) + shift
     female = patient.sex == "F"
-    cage, hull = _fitted_cage(case, frame, pose, knots, axis, unit, 1.05 if female else 1.0)
+    cage, hull = _fitted_cage(case, frame, pose, knots, axis, unit)
     lean = (patient.weight_kg / (patient.height_cm / 100.0) ** 2 / 22.0) ** 0.15
     return Fit(
         frame=frame,
@@ -164,7 +169,7 @@ def _axis_shift(case: Case, frame: Frame, pose: Pose, knots: tuple[Array, Array]
 
 
 def _fitted_cage(
-    case: Case, frame: Frame, pose: Pose, knots: tuple[Array, Array], axis: Array, unit: float, hips: float
+    case: Case, frame: Frame, pose: Pose, knots: tuple[Array, Array], axis: Array, unit: float
 ) -> tuple[Cage, Table]:
     levels = knots[0]
     source = frame.cage
@@ -183,7 +188,7 @@ def _fitted_cage(
     chest = float(np.median(ratio[trusted > 0])) if trusted.any() else unit
     high = _step(knots[1], frame.base_z_mm - 60.0, frame.base_z_mm + 20.0)[:, None]
     low = 1.0 - _step(knots[1], frame.pelvis_z_mm + 60.0, frame.pelvis_z_mm + 190.0)[:, None]
-    prior = high * chest + (1.0 - high) * (low * unit * hips + (1.0 - low) * (0.5 * unit + 0.5 * chest))
+    prior = high * chest + (1.0 - high) * (low * unit + (1.0 - low) * (0.5 * unit + 0.5 * chest))
     prior = np.broadcast_to(prior, template.shape)
     top = smooth(weight * ratio, 14.0, 12.0) + 0.03 * prior
     bottom = smooth(weight, 14.0, 12.0) + 0.03

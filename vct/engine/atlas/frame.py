@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from vct.engine.atlas.cage import Cage, template_cage
 from vct.engine.atlas.case import Organ
-from vct.engine.atlas.template import Template
+from vct.engine.atlas.template import SHOULDER_MM, Template
 from vct.engine.atlas.tissues import HEART, Tissue
 from vct.structures import STRUCTURES
 
-SHOULDER_MM = (159.0, 77.0, 1312.0)
 ORGAN_TISSUES = {
     Organ.LIVER: (Tissue.LIVER,),
     Organ.SPLEEN: (Tissue.SPLEEN,),

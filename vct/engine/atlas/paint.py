@@ -23,6 +23,8 @@ from vct.volume import Grid
 
 PET_FWHM_MM = 5.5
 CT_FWHM_MM = 2.2
+BEAT_FWHM_MM = 11.0
+RIGHT_SHARE = 0.35
 CALIBRATION_MM = 4.0
 BASE: dict[Tissue, tuple[str, float]] = {
     Tissue.FAT: ("subcutaneous_fat", 1.15),
@@ -207,12 +209,13 @@ def _activity(
     activity = table[tissue]
     fine = np.full(N_TISSUES, 0.05, np.float32)
     fine[[Tissue.MUSCLE, Tissue.LUNG]] = 0.10
-    fine[[Tissue.LIVER, Tissue.SPLEEN, Tissue.BLADDER, Tissue.BLOOD_POOL, Tissue.ARTERY]] = 0.03
+    fine[[Tissue.LIVER, Tissue.SPLEEN]] = 0.08
+    fine[[Tissue.BLADDER, Tissue.BLOOD_POOL, Tissue.ARTERY]] = 0.03
     fine[[Tissue.MYOCARDIUM, Tissue.KIDNEY, Tissue.KIDNEY_CORE]] = 0.12
     slow = np.zeros(N_TISSUES, np.float32)
     slow[list(BOWEL)] = 0.55
     slow[[Tissue.STOMACH_WALL, Tissue.URETER]] = (0.2, 0.9)
-    slow[[Tissue.MYOCARDIUM, Tissue.RENAL_PELVIS]] = (0.45, 0.4)
+    slow[[Tissue.MYOCARDIUM, Tissue.RENAL_PELVIS]] = (0.25, 0.4)
     first = coarse.read(fields[0], axes)
     first *= fine[tissue]
     second = coarse.read(fields[1], axes)
@@ -239,7 +242,27 @@ def _seen(
     activity[:, :, moved] = (
         activity[:, :, low[moved]] * (1 - share[moved]) + activity[:, :, low[moved] + 1] * share[moved]
     )
+    _beat(activity, tissue, grid)
     return _blur(activity, grid)
+
+
+def _beat(activity: NDArray[np.float32], tissue: NDArray[np.uint8], grid: Grid) -> None:
+    """Blur the heart, in place: it beats and breathes while it is scanned; fades out over the margin round it."""
+    from scipy import ndimage
+
+    wall = tissue == Tissue.MYOCARDIUM
+    box = []
+    for axis, step in enumerate(grid.spacing_mm):
+        along = np.nonzero(wall.any(axis=tuple({0, 1, 2} - {axis})))[0]
+        if not along.size:
+            return
+        margin = round(3.0 * BEAT_FWHM_MM / step)
+        box.append(slice(max(int(along[0]) - margin, 0), int(along[-1]) + margin + 1))
+    part = activity[tuple(box)]
+    sigma = [BEAT_FWHM_MM / FWHM_PER_SIGMA / step for step in grid.spacing_mm]
+    width = [max(1, round(24.0 / step)) for step in grid.spacing_mm]
+    near = np.clip(12.0 * ndimage.uniform_filter(wall[tuple(box)].astype(np.float32), width), 0.0, 1.0)
+    part += near * (ndimage.gaussian_filter(part, sigma, truncate=2.5) - part)
 
 
 def _blur(activity: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
@@ -286,16 +309,18 @@ def _calibrate_heart(
     """Repaint the myocardium; where it would fall below two fifths of the blood, the blood gives way.
 
     `seen` holds (uptake painted, mean measured) of the passes so far: two of them give the response, before that it is
-    the myocardium's share of the heart times a recovery of 0.75.
+    the myocardium's share of the heart times a recovery of 0.7; the right ventricle's wall takes a third of the left's.
     """
     share = max(float((tissue == Tissue.MYOCARDIUM).mean()), 0.05)
-    response = 0.75 * share
+    right = float((tissue == Tissue.RIGHT_MYOCARDIUM).mean())
+    response = 0.70 * (share + RIGHT_SHARE * right)
     if len(seen) > 1 and abs(seen[-1][0] - seen[-2][0]) > 0.05 * seen[-1][0]:
         measured = (seen[-1][1] - seen[-2][1]) / (seen[-1][0] - seen[-2][0])
-        response = float(np.clip(measured, 0.4 * share, 1.6 * share))
+        response = float(np.clip(measured, 0.4 * share, 2.0 * share))
     floor = 0.4 * uptake.suv["aorta"]
     wanted = seen[-1][0] + (uptake.suv["heart"] - seen[-1][1]) / response
     table[Tissue.MYOCARDIUM] = max(wanted, floor)
+    table[Tissue.RIGHT_MYOCARDIUM] = max(RIGHT_SHARE * wanted, 1.1 * uptake.suv["aorta"])
     short = min(wanted - floor, 0.0) * response
     blood = [Tissue.BLOOD_POOL, Tissue.ATRIAL_WALL]
     table[blood] = np.maximum(table[blood] + short / (0.9 * (1.0 - share)), 0.4 * uptake.suv["aorta"])

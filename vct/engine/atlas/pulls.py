@@ -9,8 +9,9 @@ import numpy as np
 
 from vct.engine.atlas.case import Case, Organ
 from vct.engine.atlas.fit import Fit
-from vct.engine.atlas.frame import ORGAN_TISSUES, SHOULDER_MM
+from vct.engine.atlas.frame import ORGAN_TISSUES
 from vct.engine.atlas.lattice import Field, Lattice
+from vct.engine.atlas.template import SHOULDER_MM
 
 Points = tuple[Field, Field, Field]
 
@@ -74,10 +75,11 @@ def _tube_points(fitted: Fit, case: Case, moved: Any, to_frame: Any) -> tuple[An
 
 def _arm_points(fitted: Fit, moved: Any, to_frame: Any, side: int, angle_deg: float) -> Points:
     """Arm layer coordinates: the hanging arm turned up about the shoulder, at the patient's own shoulder."""
-    joint = np.array(SHOULDER_MM) * (side, 1, 1)
-    square = sum((f - j) ** 2 for f, j in zip(to_frame, joint, strict=True))
+    shoulder = np.array(fitted.frame.template.shoulder_mm) * (side, 1, 1)
+    square = sum((f - s) ** 2 for f, s in zip(to_frame, shoulder, strict=True))
     at = np.unravel_index(int(np.argmin(square)), square.shape)
-    here = np.array([float(m[at]) for m in moved]) - 0.9 * np.array([float(f[at]) for f in to_frame]) + 0.9 * joint
+    here = np.array([float(m[at]) for m in moved]) - 0.9 * np.array([float(f[at]) for f in to_frame]) + 0.9 * shoulder
+    joint = np.array(SHOULDER_MM) * (side, 1, 1)
     turn = np.radians(angle_deg) * side
     unit = fitted.wall_scale
     dx, dy, dz = ((m - h) / unit for m, h in zip(moved, here, strict=True))

@@ -27,6 +27,7 @@ CALYX_MM = 9.0
 CALYX_LEVEL = 1.15
 LUMEN_MM = 9.0
 LIVER_VESSEL_MM = 2.6
+ROOT_FROM = 0.7
 NAME = STRUCTURES
 Slab = dict[str, NDArray[Any]]
 ORGAN_PAINT = {
@@ -238,6 +239,8 @@ def _real_organs(body: Body, day: Day, axes: Any, tissue: NDArray[np.uint8], lab
         t, n = tissue[box], label[box]
         root = (maps.root.read(index).reshape(t.shape) > 0) & (owner[box] == 0)
         root &= np.isin(t, (Tissue.MEDIASTINUM, Tissue.SOFT_TISSUE))
+        heart = maps.soft[Organ.HEART]
+        root &= (index[2] > heart.low[2] + ROOT_FROM * heart.level.shape[2]).reshape(t.shape)
         t[root], n[root] = Tissue.ARTERY, NAME["aorta"]
     if Organ.KIDNEY in boxes:
         box, index = boxes[Organ.KIDNEY]

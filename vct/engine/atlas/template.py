@@ -19,6 +19,8 @@ from vct.errors import InputError
 from vct.structures import STRUCTURES
 
 STATURE_MM = 1726.0
+SHOULDER_MM = (159.0, 77.0, 1312.0)
+LAYERS = ("frame", "frame_name", "organs", "organs_name", "arms")
 VERTEBRAE = ["L5", "L4", "L3", "L2", "L1", *(f"T{n}" for n in range(12, 0, -1)), "C7", "C6", "C5"]
 Labels = NDArray[np.uint8]
 
@@ -28,6 +30,7 @@ class Template:
     """Label volumes (X, Y, Z) uint8 on one isotropic RAS+ grid; x = 0 is the midline, z the height above the floor.
 
     `frame` holds tissue codes with `CAVITY` inside; `frame_name` and `organs_name` hold structure numbers.
+    `shoulder_mm` is the frame's right shoulder joint; that of the arms, which hang, is `SHOULDER_MM`.
     """
 
     frame: Labels
@@ -38,11 +41,12 @@ class Template:
     origin_mm: tuple[float, float, float]
     spacing_mm: float
     stature_mm: float = STATURE_MM
+    shoulder_mm: tuple[float, float, float] = SHOULDER_MM
 
     def save(self, path: Path) -> None:
         """Write one compressed .npz."""
-        arrays = {name: getattr(self, name) for name in ("frame", "frame_name", "organs", "organs_name", "arms")}
-        meta = np.array([*self.origin_mm, self.spacing_mm, self.stature_mm])
+        arrays = {name: getattr(self, name) for name in LAYERS}
+        meta = np.array([*self.origin_mm, self.spacing_mm, self.stature_mm, *self.shoulder_mm])
         np.savez_compressed(path, meta=meta, **arrays)
 
     @staticmethod
@@ -50,11 +54,17 @@ class Template:
         """Read what `save` wrote. Raises InputError when the file is missing or damaged."""
         try:
             with np.load(path) as held:
-                x, y, z, spacing, stature = (float(value) for value in held["meta"])
+                x, y, z, spacing, stature, *shoulder = (float(value) for value in held["meta"])
                 arrays = {key: np.ascontiguousarray(held[key]) for key in held.files if key != "meta"}
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{path}: not a template of an atlas ({error})") from error
-        return Template(**arrays, origin_mm=(x, y, z), spacing_mm=spacing, stature_mm=stature)
+        return Template(
+            **arrays,
+            origin_mm=(x, y, z),
+            spacing_mm=spacing,
+            stature_mm=stature,
+            shoulder_mm=(shoulder[0], shoulder[1], shoulder[2]),
+        )
 
     def box(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Voxel centres along x, y, z in mm."""
@@ -161,7 +171,12 @@ def _name_bones(names: Labels, frame: Labels, spacing: float) -> None:
     thorax = bone & ~spine & (z >= 0.40)
     cage = ndimage.distance_transform_edt(frame != Tissue.CAVITY) * spacing
     shoulder = thorax & (z > 0.72) & (cage > 12) & (mm_x > 50) & (front < 62)
-    clavicle = thorax & (z > 0.955) & (front > 30) & (mm_x > 12) & ((mm_x > 64) | (z > 0.99))
+    clavicle = thorax & (z > 0.955) & (z < 1.1) & (front > 30) & (mm_x > 12) & ((mm_x > 64) | (z > 0.99))
+    pieces, _ = ndimage.label(shoulder | clavicle)
+    seeds = np.bincount(pieces[clavicle], minlength=pieces.max() + 1)
+    clavicle = (seeds > 0.25 * np.bincount(pieces.ravel()))[pieces] & (pieces > 0)
+    shoulder &= ~clavicle
+    names[bone & np.broadcast_to(z > 1.12, bone.shape)] = STRUCTURES["skull"]
     ribs = thorax & ~shoulder & ~clavicle & ((mm_x > 34) | (front < 46))
     for side, on in (("right", right), ("left", ~right)):
         names[pelvis & on] = STRUCTURES[f"hip_{side}"]

@@ -2,8 +2,9 @@
 
 ln SUVmean of 38 organs on sex, age and BMI with the residuals' correlation: fits to hedyPET (`hedypet.json`; 80 healthy
 adults). Liver, kidneys and heart then take the distribution by sex that Yoon 2025 (arXiv 2505.22489) shows for AutoPET:
-the regression's z score is read off AutoPET's quantiles, so ranks, slopes and correlations stay. BMI is held within 18
-and 38, the range that the fits know. A fifth of the residual variance is the day's (half for heart and bowel, assumed).
+the regression's z score is read off AutoPET's quantiles, so ranks, slopes and correlations stay. BMI is held within 16
+and 48; beyond 38 the fits are extrapolated, as SUV per body weight must grow where lean mass does not. A fifth of the
+residual variance is the day's (half for heart and bowel, assumed).
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.random import Generator
@@ -18,7 +21,7 @@ from numpy.random import Generator
 from vct.engine.atlas.composition import hedypet
 from vct.records import Patient, Sex
 
-PROBABILITIES = (0.004, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.996)
+DEVIATES = tuple(NormalDist().inv_cdf(p) for p in (0.004, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.996))
 AUTOPET: dict[tuple[str, Sex], tuple[float, ...]] = {
     ("liver", "M"): (1.2343, 1.6328, 1.7672, 1.9996, 2.2395, 2.4892, 2.7510, 2.9402, 4.2765),
     ("liver", "F"): (1.5025, 1.7370, 1.8842, 2.1182, 2.3313, 2.5647, 2.8012, 2.9202, 3.1022),
@@ -27,10 +30,19 @@ AUTOPET: dict[tuple[str, Sex], tuple[float, ...]] = {
     ("kidneys", "M"): (1.3039, 1.8918, 2.0102, 2.2228, 2.4992, 2.7598, 2.9759, 3.1030, 4.7606),
     ("kidneys", "F"): (1.8060, 2.0148, 2.1430, 2.3843, 2.6525, 2.9706, 3.3083, 3.5188, 4.1845),
 }
-BMI_MEAN = {"M": 28.6, "F": 28.9}
-BMI_SD = {"M": 5.4, "F": 6.2}
-AGE_MEAN, AGE_SD = 59.4, 15.5
-BMI_RANGE = (18.0, 38.0)
+AUTOPET_MEAN: dict[tuple[str, Sex], float] = {
+    ("liver", "M"): 2.2675,
+    ("liver", "F"): 2.3515,
+    ("heart", "M"): 2.4779,
+    ("heart", "F"): 3.0669,
+    ("kidneys", "M"): 2.5000,
+    ("kidneys", "F"): 2.7036,
+}
+BMI_MEAN = {"M": 29.5, "F": 29.8}
+BMI_SD = {"M": 6.2, "F": 7.3}
+AGE_MEAN, AGE_SD = 59.4, 15.8
+BMI_RANGE = (16.0, 48.0)
+OWN_SHARE = 0.4
 DAY_SHARE = {"heart": 0.5, "small_bowel": 0.5, "colon": 0.5, "urinary_bladder": 0.7, "stomach": 0.5}
 OF_OTHER = "aorta"
 
@@ -67,7 +79,7 @@ def draw_uptake(patient: Patient, body: Generator, day: Generator) -> Uptake:
     brown = _brown_fat_chance(patient)
     return Uptake(
         suv=suv,
-        renal_pelvis=float(np.clip(math.exp(2.3 + 0.6 * day.standard_normal()), 2.0, 30.0)),
+        renal_pelvis=float(np.clip(math.exp(2.45 + 0.55 * day.standard_normal()), 2.5, 35.0)),
         ureter=float(np.clip(math.exp(0.8 + 0.7 * day.standard_normal()), 0.5, 12.0)),
         brown_fat=float(2.0 + 5.0 * day.random()) if day.random() < brown else 0.0,
         prostate=float(math.exp(0.75 + 0.25 * body.standard_normal())),
@@ -101,11 +113,18 @@ def _autopet(name: str, patient: Patient, z: float) -> float:
     log_spread = math.log(quantiles[7] / quantiles[1]) / (2 * 1.645)
     _, _, age, bmi, _ = hedypet()["ln_suv"][name]
     explained_sd = math.hypot(bmi * BMI_SD[patient.sex] / 5.0, age * AGE_SD / 10.0)
-    rest = math.sqrt(max(log_spread**2 - explained_sd**2, (0.5 * log_spread) ** 2))
+    rest = math.sqrt(max(log_spread**2 - explained_sd**2, (OWN_SHARE * log_spread) ** 2))
     explained = bmi * (_bmi(patient) - BMI_MEAN[patient.sex]) / 5.0 + age * (patient.age_years - AGE_MEAN) / 10.0
     score = (explained + rest * z) / math.hypot(explained_sd, rest)
-    rank = 0.5 * (1.0 + math.erf(score / math.sqrt(2.0)))
-    return float(np.exp(np.interp(rank, PROBABILITIES, np.log(quantiles))))
+    return _mean_factor(name, patient.sex) * float(np.exp(np.interp(score, DEVIATES, np.log(quantiles))))
+
+
+@cache
+def _mean_factor(name: str, sex: Sex) -> float:
+    """The figure's mean over the mean that its quantiles imply (0.97 to 1.01): both were read off it by eye."""
+    deviates = np.array([NormalDist().inv_cdf((k + 0.5) / 2000) for k in range(2000)])
+    implied = np.exp(np.interp(deviates, DEVIATES, np.log(AUTOPET[(name, sex)]))).mean()
+    return AUTOPET_MEAN[(name, sex)] / float(implied)
 
 
 def _brown_fat_chance(patient: Patient) -> float:
