@@ -53,9 +53,12 @@ def even_weights(
 def _traits(age_years: Any, height_cm: Any, weight_kg: Any) -> NDArray[np.float64]:
     """(n, 3): age, height and ln BMI in units of their kernels."""
     height, weight = np.asarray(height_cm, float), np.asarray(weight_kg, float)
-    return np.stack([np.asarray(age_years, float), height, np.log(weight / (height / 100.0) ** 2)], axis=1) / SPREADS
+    traits = np.stack([np.asarray(age_years, float), height, np.log(weight / (height / 100.0) ** 2)], axis=1)
+    scaled: NDArray[np.float64] = traits / SPREADS
+    return scaled
 
 
 def _closeness(patients: NDArray[np.float64], cases: NDArray[np.float64]) -> NDArray[np.float64]:
     square = ((patients[:, None, :] - cases[None, :, :]) ** 2).sum(axis=2)
-    return np.maximum(-0.5 * square, FARTHEST)
+    found: NDArray[np.float64] = np.maximum(-0.5 * square, FARTHEST)
+    return found
