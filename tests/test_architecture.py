@@ -16,9 +16,9 @@ FLOORS = [
     {"protocol", "report", "store", "fanout", "training"},
     {"interim"},
     {"conclude"},
-    {"trial", "schema"},
+    {"trial", "schema", "export"},
     {"preview", "nema_report", "replicate"},
-    {"atlas_cli", "measure_cli"},
+    {"atlas_cli", "measure_cli", "formats_cli"},
     {"cli"},
 ]
 STAGES = FLOORS[3]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,10 @@ import numpy as np
 import pytest
 
 from vct.engine.phantom import Phantom
+from vct.formats.dicom_export import write_dicom
+from vct.formats.exam import Exam
 from vct.records import Lesion, Patient, Scan, Snapshot, Visit
+from vct.structures import STRUCTURES
 from vct.volume import Grid, Volume
 
 WEIGHT_KG, DOSE_BQ, HALF_LIFE_S, UPTAKE_S = 80.0, 350e6, 6586.2, 3600.0
@@ -188,3 +193,55 @@ def scan(somebody: Patient) -> Scan:
     )
     visit = Visit(name="week_8", day=56.0)
     return Phantom(spacing_mm=8.0).generate(Snapshot(patient=somebody, visit=visit, lesions=lesions), 3)
+
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+REQUIRED = os.environ.get("VCT_WITNESSES") == "required" or os.environ.get("CI") == "true"
+
+
+@pytest.fixture(scope="session")
+def witness() -> Callable[[str], str]:
+    """The path of a witness's program; the test skips where it is not installed, or fails where it is required."""
+
+    def find(program: str) -> str:
+        own = REPOSITORY / ".witnesses" / "bin" / program
+        path = str(own) if own.exists() else shutil.which(program) or shutil.which(program, path="/usr/sbin")
+        if path is None:
+            said = f"{program} is not installed: run scripts/install-witnesses.sh"
+            if REQUIRED:
+                pytest.fail(said)
+            pytest.skip(said)
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def exam(scan: Scan) -> Exam:
+    """The phantom as an exam, its labels thinned to a few organs so that segmentations are written quickly."""
+    kept = [STRUCTURES[name] for name in ("liver", "spleen", "kidney_left", "kidney_right", "rib_left_3")]
+    labels = replace(scan.labels, data=np.where(np.isin(scan.labels.data, kept), scan.labels.data, 0).astype(np.uint8))
+    return Exam(
+        key="P0001-drug_A",
+        origin="a trial/1/phantom",
+        trial="A trial",
+        patient=scan.snapshot.patient,
+        visit=scan.snapshot.visit,
+        pet=scan.pet,
+        ct=scan.ct,
+        labels=labels,
+        lesions=scan.snapshot.lesions,
+        dose_mbq=352.123456789,
+        uptake_minutes=61.37,
+        bed_minutes=2.0,
+        scanner="biograph_mct",
+        made_by="phantom + biograph_mct",
+        fwhm_mm=5.7,
+    )
+
+
+@pytest.fixture(scope="session")
+def dicom_folder(exam: Exam, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("dicom")
+    write_dicom(exam, folder)
+    return folder
