@@ -51,7 +51,7 @@ def _exam(path: Path, protocol: Protocol, recorded: dict[str, Any]) -> Exam:
         raise RunError(f"{path}: names another patient or visit ({key_of(patient)!r}, {visit.name!r})")
     labels = path.with_name(f"{stem}_labels.nii.gz")
     scanner = protocol.acquisition.scanner_for(patient, visit)
-    session = protocol.acquisition.session(patient, scanner, seed, stream(seed, patient.id, visit.name, "scan"))
+    session = protocol.acquisition.session(patient, visit, scanner, seed, stream(seed, patient.id, visit.name, "scan"))
     return Exam(
         key=key_of(patient),
         origin=f"{recorded['protocol_sha256']}/{seed}/{recorded['engine']}",
