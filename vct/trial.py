@@ -19,6 +19,7 @@ from vct.files import write_aside
 from vct.protocol import Protocol
 from vct.records import Enrolment, Patient, Reading, Scan, TrialResult, Visit
 from vct.report.images import mip_png
+from vct.report.packed import packed
 from vct.store import MANIFEST, RunFolder, digest
 from vct.yamlfile import Tree, check
 
@@ -65,7 +66,9 @@ class Walk:
         if self.folder and (patient.id, patient.arm) in self.kept:
             self.folder.save_scan(scan)
         if self.folder and (patient.id, patient.arm) in self.pictured:
-            write_aside(self.folder.picture_file(patient, visit.name), mip_png(scan))
+            picture = self.folder.picture_file(patient, visit.name)
+            write_aside(picture, mip_png(scan))
+            write_aside(picture.with_name(f"{picture.stem}.json"), packed(scan))
 
 
 def run(

@@ -8,14 +8,15 @@ from pathlib import Path
 from vct.files import write_aside
 from vct.records import TrialResult
 from vct.report.images import MipImage
+from vct.report.packed import packed_in
 
 
 def write(result: TrialResult, folder: Path, images: Sequence[MipImage] = ()) -> Path:
-    """Write `report.html`, `summary.md` and `tables/*.csv` into `folder`; return the path of the page.
+    """Write `report.html`, `summary.md`, `tables/*.csv` and the viewers of scans into `folder`; return the page's path.
 
-    The same result and images give the same bytes. Raises StorageError when the folder cannot be written.
+    The same result, images and packed scans give the same bytes. Raises OSError when the folder cannot be written.
     """
-    from vct.report import charts, consort, page, summary, tables
+    from vct.report import charts, consort, page, summary, tables, viewer
 
     flow = consort.flow(result)
     drawn = (charts.waterfall, charts.spaghetti, charts.response, charts.survival, charts.forest)
@@ -24,9 +25,17 @@ def write(result: TrialResult, folder: Path, images: Sequence[MipImage] = ()) ->
     frames = {**tables.all_tables(result), "consort": consort.table(flow)}
     for figure in [*figures, *panels]:
         frames |= figure.frames
+    scans = packed_in(folder, result.enrolment.patients)
+    if scans:
+        frames["pictured_lesions"] = viewer.lesions(scans)
+    viewers = viewer.viewer_pages(scans, page.title_of(result))
+    for name, text in viewers.items():
+        write_aside(folder / "viewers" / name, text.encode())
     for name, frame in frames.items():
         write_aside(folder / "tables" / f"{name}.csv", tables.to_csv(frame))
     write_aside(folder / "summary.md", summary.markdown(result, frames).encode())
-    text = page.html(result, flow=flow, frames=frames, figures=figures, panels=panels, images=images)
+    text = page.html(
+        result, flow=flow, frames=frames, figures=figures, panels=panels, images=images, viewers=list(viewers)
+    )
     write_aside(folder / "report.html", text.encode())
     return folder / "report.html"

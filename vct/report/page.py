@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vct import __version__
 from vct.records import TrialResult
@@ -17,13 +15,14 @@ from vct.report.answer import sentences
 from vct.report.charts import Figure
 from vct.report.consort import Flow
 from vct.report.flowchart import draw
+from vct.report.html import asset, embedded, policy, template
 from vct.report.images import MipImage
+from vct.report.viewer import file_name
 from vct.report.wording import engine_note
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TEMPLATES = Path(__file__).with_name("templates")
 LICENCES = (
     "Vega, Vega-Lite, Vega-Embed: Copyright University of Washington Interactive Data Lab, BSD-3-Clause; "
     "D3: Copyright Mike Bostock, ISC"
@@ -41,6 +40,16 @@ CONTENTS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Pictured:
+    """A patient's thumbnails, each as its record and as data to embed, and the file of the viewer ("" without one)."""
+
+    patient: str
+    arm: str
+    viewer: str
+    images: list[tuple[MipImage, str]]
+
+
 def html(
     result: TrialResult,
     *,
@@ -49,11 +58,15 @@ def html(
     figures: Sequence[Figure],
     panels: Sequence[Figure],
     images: Sequence[MipImage],
+    viewers: Collection[str] = (),
 ) -> str:
-    """The page. `frames` are the tables that lie beside it as CSV; sections without content are left out."""
+    """The page. `frames` are the tables that lie beside it as CSV, `viewers` the files of the patients' viewers.
+
+    Sections without content are left out.
+    """
     engine = str(result.provenance.get("engine", "unnamed"))
     shown = [*figures, *panels]
-    style, script = _asset("style.css"), _asset("charts.js")
+    style, script = asset("style.css"), asset("charts.js")
     bundle = _bundle() if shown else ""
     results, subgroups, measurement = views.results(result), views.subgroups(result), views.measurement(result)
     absent = {
@@ -62,14 +75,14 @@ def html(
         "measurement": not measurement.rows,
         "images": not images,
     }
-    page = _template().render(
-        title=str(result.protocol.get("title") or "Virtual trial"),
+    page = template("report.html.j2").render(
+        title=title_of(result),
         description=str(result.protocol.get("description") or ""),
-        policy=_policy(style, [bundle, script] if shown else []),
+        policy=policy(style, [bundle, script] if shown else []),
         style=style,
         script=script,
         bundle=bundle,
-        specs=_embedded({chart.name: chart.spec for chart in shown}) if shown else "",
+        specs=embedded({chart.name: chart.spec for chart in shown}) if shown else "",
         answer=sentences(result),
         engine=engine,
         engine_note=engine_note(engine),
@@ -85,7 +98,7 @@ def html(
         results=results,
         subgroups=subgroups,
         measurement=measurement,
-        pictures=_by_patient(images),
+        pictures=_by_patient(images, viewers),
         randomised=flow.randomised,
         figures=figures,
         panels=panels,
@@ -96,17 +109,9 @@ def html(
     return str(page)
 
 
-def _template() -> Any:
-    import jinja2
-
-    loader = jinja2.FileSystemLoader(TEMPLATES)
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.get_template("report.html.j2")
-
-
-@cache
-def _asset(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
+def title_of(result: TrialResult) -> str:
+    """What the trial is called."""
+    return str(result.protocol.get("title") or "Virtual trial")
 
 
 @cache
@@ -118,28 +123,10 @@ def _bundle() -> str:
     return f"/* {LICENCES} */\n{script}".replace("</script", "<\\/script")
 
 
-def _embedded(data: Any) -> str:
-    """JSON that cannot end the script element that it stands in."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _policy(style: str, scripts: Sequence[str]) -> str:
-    """A content security policy under which only this page's own style, scripts and embedded images work."""
-    allowed = " ".join(_hash(text) for text in scripts) or "'none'"
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _by_patient(images: Sequence[MipImage]) -> list[tuple[tuple[str, str], list[tuple[MipImage, str]]]]:
+def _by_patient(images: Sequence[MipImage], viewers: Collection[str]) -> list[Pictured]:
     grouped: dict[tuple[str, str], list[tuple[MipImage, str]]] = {}
     for image in images:
         data = f"data:image/png;base64,{base64.b64encode(image.png).decode()}"
         grouped.setdefault((image.patient, image.arm), []).append((image, data))
-    return list(grouped.items())
+    named = [(patient, arm, file_name(patient, arm), shown) for (patient, arm), shown in grouped.items()]
+    return [Pictured(patient, arm, name if name in viewers else "", shown) for patient, arm, name, shown in named]

@@ -48,9 +48,9 @@ class Seen:
         return [f"{rule['id']}: {node['target']} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
 
     def stops(self, most: int = 400) -> list[str]:
-        """What the Tab key reaches from the top of the page: ids, or tag and text, in order."""
-        self.page.evaluate("() => { document.activeElement.blur(); window.scrollTo(0, 0); }")
-        found: list[str] = []
+        """What the Tab key reaches from the first link on: ids, or tag and text, in order."""
+        self.page.locator(".skip").focus()
+        found: list[str] = [self.page.evaluate(WHERE)]
         for _ in range(most):
             self.page.keyboard.press("Tab")
             found.append(self.page.evaluate(WHERE))
