@@ -6,9 +6,11 @@ The command line mounts `app` with `add_typer(app, name="atlas")` and `fidelity`
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from vct.errors import one_of
 
 app = typer.Typer(no_args_is_help=True, help="the virtual population: real organs in fitted bodies")
 AtlasFolder = Annotated[Path, typer.Argument(help="an atlas folder, made by `vct atlas build`")]
@@ -51,19 +53,17 @@ def sample(
     ] = 0.07,
 ) -> None:
     """Paint virtual patients: AutoPET's sex and age with US body sizes, or one patient of given demographics."""
-    from vct.records import Patient
-    from vct.training.population import Order, draw_patients
+    from vct.engine.atlas import Atlas
+    from vct.training.population import Order, draw_patients, named_patients
     from vct.training.population import sample as run
 
     if sex is None:
         patients = draw_patients(atlas, n, seed)
     else:
-        known: Literal["F", "M"] = "F" if sex == "F" else "M"
-        patients = [
-            Patient(id=f"V{k:05d}", sex=known, age_years=age, height_cm=height_cm, weight_kg=weight_kg)
-            for k in range(n)
-        ]
-    order = Order(atlas=atlas, out=out, spacing_mm=resolution, seed=seed, keep_scans=keep_scans, noise_cov=noise_cov)
+        one_of("--sex", sex, ("F", "M"))
+        patients = named_patients(n, sex=sex, age_years=age, height_cm=height_cm, weight_kg=weight_kg)
+    engine = Atlas(folder=atlas, spacing_mm=resolution, noise_cov=noise_cov)
+    order = Order(engine=engine, out=out, seed=seed, keep_scans=keep_scans)
     for name in run(order, patients, workers):
         typer.echo(name)
 

@@ -74,3 +74,10 @@ class PatientError(VctError):
 
 class StorageError(VctError):
     """A file that could not be written; whatever stood there before is untouched."""
+
+
+def one_of(option: str, word: str, known: tuple[str, ...]) -> None:
+    """Raises SpecError, with the nearest known word, when an option of the command line is no word of `known`."""
+    if word not in known:
+        rule = f"must be one of {', '.join(known)}"
+        raise SpecError([Problem(key=option, rule=rule, value=word, nearest=nearest(word, known))])

@@ -153,7 +153,9 @@ def reopen(path: Path) -> TrialResult:
 def manifest(protocol: Protocol, engine: Engine, seed: int, keep_scans: int) -> dict[str, Any]:
     """What makes this run this run; nothing in it depends on when or by how many workers it was run."""
     resolved = protocol.resolved()
+    known = getattr(engine, "fidelity", None)
     return {
+        **({"fidelity": dict(known)} if known else {}),
         "protocol": resolved,
         "protocol_sha256": digest(resolved),
         "seed": seed,

@@ -10,7 +10,8 @@ from torch import nn  # noqa: E402
 from vct.engine.cascade import checkpoint  # noqa: E402
 from vct.engine.cascade.checkpoint import Checkpoint  # noqa: E402
 from vct.errors import InputError  # noqa: E402
-from vct.training.loop import LOG, STATE, Draw, Settings, power_average_weight, train  # noqa: E402
+from vct.training.journal import LOG  # noqa: E402
+from vct.training.loop import STATE, Draw, Settings, power_average_weight, train  # noqa: E402
 
 
 class Line(nn.Module):

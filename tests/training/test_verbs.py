@@ -35,4 +35,4 @@ def test_both_voxel_stages_are_trained(bodies_folder, tmp_path):
     assert train_lowres(bodies_folder, tmp_path, QUICK, lowres) == 2
     assert isinstance(load_blueprint(tmp_path), VoxelBlueprint)
     assert train_superres(bodies_folder, tmp_path / "fine", QUICK, 8.0, superres) == 2
-    assert load_superres(tmp_path / "fine")[0] is not None
+    assert load_superres(tmp_path / "fine") is not None

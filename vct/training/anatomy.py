@@ -201,10 +201,11 @@ class CodeTask:
 
 
 def anatomy_checkpoint(anatomies: dict[str, Anatomy], bodies: Bodies) -> Checkpoint:
-    """Both sexes' models in one checkpoint of kind "anatomy"."""
+    """Both sexes' models in one checkpoint of kind "anatomy"; noise is averaged away, blur is not."""
     tensors = {f"{sex}.{name}": value for sex, model in anatomies.items() for name, value in model.state_dict().items()}
     config = {
         "length": list(bodies.length()),
+        "imaging": {"fwhm_mm": bodies.fwhm_mm},
         "sexes": {sex: model.config.model_dump(mode="json") for sex, model in anatomies.items()},
     }
     return Checkpoint(kind="anatomy", config=config, training_data=bodies.about, tensors=tensors)

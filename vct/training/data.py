@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import torch
 from vct.engine.cascade.grid import Length, on_model_grid, shape_at
 from vct.errors import InputError
 from vct.records import Patient
-from vct.training.folder import read_about, read_table, read_volume
+from vct.training.folder import read_about, read_imaging, read_table, read_volume
 from vct.volume import Volume
 
 _STORED = {"ct": np.int16, "pet": np.float16, "labels": np.uint8}
@@ -20,7 +20,10 @@ _STORED = {"ct": np.int16, "pet": np.float16, "labels": np.uint8}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bodies:
-    """Scans on the model's grid at one spacing, memory-mapped: (N, X, Y, Z) int16 HU, float16 SUVbw, uint8 labels."""
+    """Scans on the model's grid at one spacing, memory-mapped: (N, X, Y, Z) int16 HU, float16 SUVbw, uint8 labels.
+
+    `fwhm_mm` and `noise_cov` (in the liver) are what the PETs carry.
+    """
 
     patients: tuple[Patient, ...]
     lengths_mm: tuple[float, ...]
@@ -29,6 +32,8 @@ class Bodies:
     labels: np.ndarray
     spacing_mm: float
     about: str
+    fwhm_mm: float = 0.0
+    noise_cov: float = 0.0
 
     def __len__(self) -> int:
         return len(self.patients)
@@ -47,7 +52,7 @@ class Bodies:
         return torch.from_numpy(self.ct[rows].astype(np.float32)), torch.from_numpy(self.pet[rows].astype(np.float32))
 
 
-def prepare(folder: Path, cache: Path, spacing_mm: float) -> Bodies:
+def prepare(folder: Path, cache: Path, spacing_mm: float, say: Callable[[str], None] = lambda _: None) -> Bodies:
     """Read every scan of `folder` onto the model's grid once; later calls map what `cache` holds.
 
     Raises InputError for a missing or unreadable scan. A scan that is finished is not read again, so that a broken-off
@@ -66,11 +71,15 @@ def prepare(folder: Path, cache: Path, spacing_mm: float) -> Bodies:
             maps[name][index] = _stored(on_model_grid(volume, spacing_mm), name)
             extent = volume.grid.shape[2] * volume.grid.spacing_mm[2]
         lengths[index] = extent
+        say(f"read {index + 1} of {len(patients)}")
+    imaging = read_imaging(folder)
     return Bodies(
         patients=patients,
         lengths_mm=tuple(float(value) for value in lengths),
         spacing_mm=spacing_mm,
         about=read_about(folder),
+        fwhm_mm=imaging["fwhm_mm"],
+        noise_cov=imaging["noise_cov"],
         **maps,
     )
 

@@ -2,6 +2,7 @@
 
 DIR/participants.csv   one row a body: id, sex (F or M), age_years, height_cm, weight_kg
 DIR/about.txt          what the scans are and their licence: stands in every checkpoint made from them
+DIR/imaging.json       what made the scans, and the blur and noise that the PET carries; sharp and quiet without it
 DIR/<id>/ct.nii.gz     HU
 DIR/<id>/pet.nii.gz    SUVbw
 DIR/<id>/labels.nii.gz numbers of `vct.structures`
@@ -11,8 +12,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from vct.errors import InputError
 from vct.files import write_aside
@@ -21,6 +24,7 @@ from vct.volume import Unit, Volume, load
 
 TABLE = "participants.csv"
 ABOUT = "about.txt"
+IMAGING = "imaging.json"
 COLUMNS = ("id", "sex", "age_years", "height_cm", "weight_kg")
 UNITS: dict[str, Unit] = {"ct": "HU", "pet": "SUVbw", "labels": "label"}
 
@@ -68,6 +72,40 @@ def read_about(folder: Path) -> str:
     """What the scans of `folder` are; says so where nobody wrote it down."""
     path = folder / ABOUT
     return path.read_text(encoding="utf-8").strip() if path.exists() else f"scans of a folder without {ABOUT}"
+
+
+def read_imaging(folder: Path) -> dict[str, Any]:
+    """`made_by`, `seed`, `fwhm_mm` and `noise_cov` (liver) of the scans in `folder`.
+
+    Raises InputError when the file is damaged.
+    """
+    path = folder / IMAGING
+    if not path.exists():
+        return {"made_by": "", "seed": None, "fwhm_mm": 0.0, "noise_cov": 0.0}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        known = {"made_by": str(found["made_by"]), "seed": found["seed"]}
+        return known | {name: float(found[name]) for name in ("fwhm_mm", "noise_cov")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: needs made_by, seed, fwhm_mm and noise_cov ({error!r})") from error
+
+
+def write_imaging(folder: Path, scan: Scan, seed: int) -> None:
+    """Note once what the scans of `folder` carry, as `scan` does."""
+    if not (folder / IMAGING).exists():
+        known = {"made_by": scan.made_by, "seed": seed, "fwhm_mm": scan.fwhm_mm, "noise_cov": scan.noise_cov}
+        write_aside(folder / IMAGING, json.dumps(known, indent=1).encode() + b"\n")
+
+
+def refuse_others(folder: Path, made_by: str, seed: int) -> None:
+    """Raises InputError when `folder` holds scans of another engine or seed."""
+    found = read_imaging(folder)
+    there, wanted = (found["made_by"], found["seed"]), (made_by, seed)
+    if (folder / IMAGING).exists() and there != wanted:
+        raise InputError(
+            f"{folder}: holds scans of {there[0]}, seed {there[1]} (asked for {made_by}, seed {seed}); "
+            "choose another --out"
+        )
 
 
 def read_volume(folder: Path, patient_id: str, name: str) -> Volume:

@@ -6,10 +6,11 @@ nothing pickled) is weights, their average, the optimiser's moments and the step
 
 from __future__ import annotations
 
-import csv
+import copy
 import math
 import time
 import typing
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -21,13 +22,11 @@ from torch import nn
 from vct.engine.cascade import checkpoint
 from vct.engine.cascade.checkpoint import Checkpoint
 from vct.errors import InputError
-from vct.files import aside
 from vct.part import Part
 from vct.rng import stream
+from vct.training.journal import Journal, Look
 
 STATE = "state"
-LOG = "log.csv"
-LOG_COLUMNS = ("step", "minutes", "loss", "learning_rate")
 
 
 class Settings(Part):
@@ -42,6 +41,8 @@ class Settings(Part):
     hold_steps: int = Field(default=2000, ge=1)
     weight_decay: float = Field(default=0.0, ge=0.0, le=1.0)
     save_minutes: float = Field(default=3.0, gt=0.0)
+    look_minutes: float = Field(default=10.0, gt=0.0)
+    tensorboard: bool = False
     log_steps: int = Field(default=10, ge=1)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
@@ -80,18 +81,17 @@ class Draw:
 
 
 Say = Callable[[str], None]
+Looker = Callable[[nn.Module], Look]
+"""Makes a look of the model with its averaged weights."""
 
 
-def train(task: Task, out: Path, settings: Settings, say: Say = lambda _: None) -> int:
+def train(task: Task, out: Path, settings: Settings, say: Say = lambda _: None, looker: Looker | None = None) -> int:
     """Train `task` in `out` until the steps or the minutes of this call are over; returns the steps done in all.
 
-    Goes on from the state in `out` when there is one. Raises InputError when that state is damaged or of other
-    settings.
+    Goes on from the state in `out` when there is one. With several devices `settings.batch` is each one's share.
+    Raises InputError when that state is damaged or of other settings, or the devices are not there.
     """
-    from lightning_fabric import Fabric
-
-    fabric: Any = Fabric(accelerator=settings.accelerator, devices=settings.devices, precision=settings.precision)
-    fabric.launch()
+    fabric = _fabric(settings)
     optimiser = torch.optim.AdamW(
         task.model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=settings.weight_decay
     )
@@ -100,23 +100,80 @@ def train(task: Task, out: Path, settings: Settings, say: Say = lambda _: None) 
     model, optimiser = fabric.setup(task.model, optimiser)
     model.mark_forward_method("loss")
     average = {name: value.to(fabric.device) for name, value in average.items()}
-    begin = saved = time.monotonic()
-    rows: list[tuple[float, ...]] = []
+    desk = _Desk(task, out, settings, done, say, looker) if fabric.is_global_zero else None
     for step in range(done, settings.steps):
         loss = _step(fabric, task, model, optimiser, settings, step)
         _blend(average, task.model.state_dict(), step + 1)
-        done, now = step + 1, time.monotonic()
-        rows.append((done, round((now - begin) / 60.0, 3), loss, settings.rate(step)))
-        over = settings.minutes is not None and now - begin >= 60.0 * settings.minutes
-        if done % settings.log_steps == 0:
-            say(_progress(rows[-settings.log_steps :], settings, done, now - begin))
-        if over or done == settings.steps or now - saved >= 60.0 * settings.save_minutes:
-            if fabric.is_global_zero:
-                _save(task, optimiser, average, out, settings, done, rows)
-            rows, saved = [], now
-        if over:
+        done = step + 1
+        over = desk.after(done, loss, optimiser, average) if desk else False
+        if fabric.broadcast(over):
             break
     return done
+
+
+def _fabric(settings: Settings) -> Any:
+    """Lightning Fabric, launched. Raises InputError for devices that this machine lacks."""
+    from lightning_fabric import Fabric
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
+
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The `srun` command")  # a login node of a cluster is a machine
+            fabric: Any = Fabric(
+                accelerator=settings.accelerator, devices=settings.devices, precision=settings.precision
+            )
+        fabric.launch()
+    except (MisconfigurationException, RuntimeError, ValueError) as error:
+        wanted = f"{settings.devices} {settings.accelerator} device(s), precision {settings.precision}"
+        raise InputError(f"this machine cannot train on {wanted}: {' '.join(str(error).split())}") from error
+    return fabric
+
+
+class _Desk:
+    """What the first process does beside training: it logs, tells, saves and looks, and calls the time."""
+
+    def __init__(self, task: Task, out: Path, settings: Settings, done: int, say: Say, looker: Looker | None) -> None:
+        self.task, self.out, self.settings, self.say, self.looker = task, out, settings, say, looker
+        self.journal = Journal(out, done, settings.tensorboard)
+        self.begin = self.saved = self.looked = time.monotonic()
+        self.first = done
+
+    def after(self, done: int, loss: float, optimiser: Any, average: dict[str, torch.Tensor]) -> bool:
+        """Take note of a finished step; True when the minutes are over."""
+        settings, now = self.settings, time.monotonic()
+        if not math.isfinite(loss):
+            raise InputError(f"the loss is {loss} at step {done}; choose a smaller learning rate")
+        self.journal.step(done, (now - self.begin) / 60.0, loss, settings.rate(done - 1))
+        over = settings.minutes is not None and now - self.begin >= 60.0 * settings.minutes
+        last = over or done == settings.steps
+        if done % settings.log_steps == 0:
+            self.say(self._progress(done, now - self.begin))
+        if self.looker and (last or now - self.looked >= 60.0 * settings.look_minutes):
+            self._look(done, average)
+            self.looked = time.monotonic()
+        if last or now - self.saved >= 60.0 * settings.save_minutes:
+            self.journal.flush()
+            _save(self.task, optimiser, average, self.out, settings, done)
+            self.saved = time.monotonic()
+        return over
+
+    def _look(self, done: int, average: dict[str, torch.Tensor]) -> None:
+        if self.looker is None:
+            return
+        model = copy.deepcopy(self.task.model)
+        model.load_state_dict(average)
+        with torch.inference_mode():
+            look = self.looker(model.eval())
+        path, worst = self.journal.look(done, look), look.worst()
+        self.say(f"look at step {done}: {worst.organ} {worst.quantity} {worst.deviation_percent:+.1f} % off; {path}")
+
+    def _progress(self, done: int, seconds: float) -> str:
+        loss = self.journal.recent_loss(self.settings.log_steps)
+        by_steps = seconds / (done - self.first) * (self.settings.steps - done) / 60.0
+        left = by_steps
+        if self.settings.minutes is not None:
+            left = min(by_steps, max(self.settings.minutes - seconds / 60.0, 0.0))
+        return f"step {done} of {self.settings.steps}: loss {loss:.4f}, {left:.1f} min left"
 
 
 def power_average_weight(step: int, sd: float = 0.1) -> float:
@@ -152,12 +209,6 @@ def _blend(average: dict[str, torch.Tensor], now: dict[str, torch.Tensor], step:
             average[name].copy_(value)
 
 
-def _progress(rows: list[tuple[float, ...]], settings: Settings, done: int, seconds: float) -> str:
-    loss = sum(row[2] for row in rows) / len(rows)
-    left = "" if settings.minutes is None else f", {max(settings.minutes - seconds / 60.0, 0.0):.1f} min left"
-    return f"step {done} of {settings.steps}: loss {loss:.4f}{left}"
-
-
 def _moments(optimiser: Any, names: list[str]) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     for name, parameter in zip(names, parameters, strict=True):
@@ -165,7 +216,7 @@ def _moments(optimiser: Any, names: list[str]) -> Iterator[tuple[str, dict[str, 
 
 
 def _save(
-    task: Task, optimiser: Any, average: dict[str, torch.Tensor], out: Path, settings: Settings, done: int, rows: Any
+    task: Task, optimiser: Any, average: dict[str, torch.Tensor], out: Path, settings: Settings, done: int
 ) -> None:
     names = [name for name, _ in task.model.named_parameters()]
     tensors = {f"model.{name}": value for name, value in task.model.state_dict().items()}
@@ -178,10 +229,9 @@ def _save(
         Checkpoint(kind=STATE, config=config, training_data=weights.training_data, tensors=tensors), out / STATE
     )
     checkpoint.save(weights, out, dtype=torch.float16)
-    _log(out / LOG, rows, done)
 
 
-_FREE = ("steps", "minutes", "save_minutes", "log_steps", "accelerator", "devices")
+_FREE = ("steps", "minutes", "save_minutes", "look_minutes", "tensorboard", "log_steps", "accelerator")
 """Settings that may differ when a run goes on: they do not change the loss curve."""
 
 
@@ -189,7 +239,8 @@ def _resume(model: nn.Module, optimiser: Any, average: dict[str, torch.Tensor], 
     if not (out / STATE).exists():
         return 0
     found = checkpoint.load(out / STATE, STATE)
-    if found.config["settings"] != settings.model_dump(exclude=set(_FREE)):
+    before = Settings.model_validate(found.config["settings"])
+    if before.model_dump(exclude=set(_FREE)) != settings.model_dump(exclude=set(_FREE)):
         raise InputError(f"{out / STATE}: was trained with other settings; choose another --out or the same settings")
     model.load_state_dict(_under(found, "model"))
     average.update(_under(found, "average"))
@@ -204,17 +255,3 @@ def _resume(model: nn.Module, optimiser: Any, average: dict[str, torch.Tensor], 
 def _under(found: Checkpoint, prefix: str) -> dict[str, torch.Tensor]:
     start = f"{prefix}."
     return {name[len(start) :]: value.clone() for name, value in found.tensors.items() if name.startswith(start)}
-
-
-def _log(path: Path, rows: list[tuple[float, ...]], done: int) -> None:
-    """Add `rows`; what an earlier, longer run wrote beyond its last checkpoint goes."""
-    kept: list[list[str]] = []
-    first = int(rows[0][0]) if rows else done + 1
-    if path.exists():
-        with path.open(newline="") as handle:
-            kept = [row for row in csv.reader(handle) if row and row[0].isdigit() and int(row[0]) < first]
-    with aside(path) as written, written.open("w", newline="") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(LOG_COLUMNS)
-        writer.writerows(kept)
-        writer.writerows(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from vct.errors import InputError
-from vct.files import aside
+from vct.files import write_aside
 from vct.records import Patient
 from vct.structures import GROUPS, STRUCTURES, labels_of
 from vct.training.folder import read_table, read_volume
@@ -106,13 +107,11 @@ def measure_folder(folder: Path) -> list[OrganNumber]:
 
 def write_numbers(path: Path, numbers: Iterable[OrganNumber]) -> None:
     """Write a table of organ numbers as CSV, aside and renamed."""
-    with aside(path) as written, written.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=[item.name for item in fields(OrganNumber)])
-        writer.writeheader()
-        for number in numbers:
-            row = asdict(number)
-            row["value"] = f"{number.value:.5g}"
-            writer.writerow(row)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=[item.name for item in fields(OrganNumber)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(number) | {"value": f"{number.value:.5g}"} for number in numbers)
+    write_aside(path, text.getvalue().encode())
 
 
 def read_numbers(path: Path) -> list[OrganNumber]:

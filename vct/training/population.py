@@ -1,19 +1,20 @@
-"""Virtual populations: many patients of an atlas, painted, measured and written, resumable one by one."""
+"""Virtual populations: many patients from an engine, scanned, measured and written, resumable one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from vct.engine.atlas import Atlas
+from vct.cohort import draw, load_population
 from vct.engine.atlas.build import read_index
 from vct.engine.atlas.demographics import body_size
-from vct.engine.atlas.engine import NOISE_COV
-from vct.records import Patient, Snapshot, Visit
+from vct.engine.base import Engine
+from vct.fanout import map_patients
+from vct.records import Patient, Scan, Snapshot, Visit
 from vct.rng import stream
-from vct.training.folder import write_scan, write_table
+from vct.training.folder import refuse_others, write_imaging, write_scan, write_table
 from vct.training.organs import measure, read_numbers, write_numbers
 
 DAY0 = Visit(name="baseline", day=0.0)
@@ -25,17 +26,34 @@ from published values (hedyPET, AutoPET as in arXiv 2505.22489); body sizes from
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to make: from which atlas, at which voxel size, under which seed, into which folder, scans kept or not.
+    """What makes the scans, under which seed, into which folder; scans kept, or organ numbers only.
 
-    `noise_cov` is the PET's coefficient of variation in the liver; 0 leaves counting noise to a trial's scanners.
+    `about` says what the scans are and whose licence they carry.
     """
 
-    atlas: Path
+    engine: Engine
     out: Path
-    spacing_mm: float
     seed: int
-    keep_scans: bool
-    noise_cov: float = NOISE_COV
+    about: str = ABOUT
+    keep_scans: bool = True
+
+    def __call__(self, patient: Patient) -> str:
+        """Scan one patient, write what is to be kept, return the name."""
+        self.keep(self.engine.generate(_at_baseline(patient), self.seed))
+        return patient.id
+
+    def keep(self, scan: Scan) -> None:
+        """Write a scan and, last, its organ numbers: they say that the patient is done."""
+        patient = scan.snapshot.patient
+        write_imaging(self.out, scan, self.seed)
+        if self.keep_scans:
+            write_scan(self.out, scan)
+        numbers = [] if scan.labels is None else measure(patient.id, patient, scan.pet, scan.labels)
+        write_numbers(self.numbers_file(patient), numbers)
+
+    def numbers_file(self, patient: Patient) -> Path:
+        """Where the organ numbers of one patient lie."""
+        return self.out / "numbers" / f"{patient.id}.csv"
 
 
 def draw_patients(atlas: Path, n: int, seed: int) -> list[Patient]:
@@ -59,38 +77,43 @@ def draw_patients(atlas: Path, n: int, seed: int) -> list[Patient]:
     return patients
 
 
-def sample(order: Order, patients: list[Patient], workers: int = 1) -> Iterator[str]:
+def cohort_patients(cohort: str, n: int, seed: int) -> list[Patient]:
+    """`n` patients of a cohort: a file, or the name of a shipped one. Raises SpecError when it cannot be read."""
+    rows: list[dict[str, Any]] = draw(load_population(cohort), n, seed).to_dict("records")  # type: ignore[assignment]
+    sizes = ("age_years", "height_cm", "weight_kg")
+    return [Patient(id=row["id"], sex=row["sex"], **{name: round(row[name], 1) for name in sizes}) for row in rows]
+
+
+def named_patients(n: int, **known: Any) -> list[Patient]:
+    """`n` patients of the same sex, age, height and weight; each has a body of its own."""
+    return [Patient(id=f"V{k:05d}", **known) for k in range(n)]
+
+
+def sample(order: Order, patients: Sequence[Patient], workers: int = 1, batch: int = 1) -> Iterator[str]:
     """Make every patient's scan that is not there yet; yields names as they finish, then writes `organs.csv`.
 
     Each patient's numbers stand in `numbers/NAME.csv`, written aside and renamed, so that a killed run goes on where it
-    stopped and the result does not depend on `workers`.
+    stopped and the result does not depend on `workers`. With a `batch` an engine that has `generate_many` scans so many
+    at once, in this process: what a GPU wants.
+
+    Raises InputError when the folder holds scans of another engine or seed.
     """
-    (order.out / "numbers").mkdir(parents=True, exist_ok=True)
-    write_table(order.out, patients, ABOUT)
-    missing = [patient for patient in patients if not _numbers_path(order, patient).exists()]
-    if workers <= 1:
-        yield from (_one(order, patient) for patient in missing)
+    engine: Any = order.engine
+    refuse_others(order.out, engine.name, order.seed)
+    write_table(order.out, patients, order.about)
+    missing = [patient for patient in patients if not order.numbers_file(patient).exists()]
+    if batch > 1 and hasattr(engine, "generate_many"):
+        for first in range(0, len(missing), batch):
+            some = missing[first : first + batch]
+            for scan in engine.generate_many([_at_baseline(patient) for patient in some], order.seed):
+                order.keep(scan)
+                yield scan.snapshot.patient.id
     else:
-        with ProcessPoolExecutor(workers) as pool:
-            yield from pool.map(_one, [order] * len(missing), missing)
-    found = [number for patient in patients for number in read_numbers(_numbers_path(order, patient))]
+        for _, name in map_patients(order, missing, workers):
+            yield name
+    found = [number for patient in patients for number in read_numbers(order.numbers_file(patient))]
     write_numbers(order.out / "organs.csv", found)
 
 
-_ENGINES: dict[tuple[Path, float, float], Atlas] = {}
-
-
-def _one(order: Order, patient: Patient) -> str:
-    key = (order.atlas, order.spacing_mm, order.noise_cov)
-    if key not in _ENGINES:
-        _ENGINES[key] = Atlas(folder=order.atlas, spacing_mm=order.spacing_mm, noise_cov=order.noise_cov)
-    scan = _ENGINES[key].generate(Snapshot(patient=patient, visit=DAY0), order.seed)
-    if order.keep_scans:
-        write_scan(order.out, scan)
-    if scan.labels is not None:
-        write_numbers(_numbers_path(order, patient), measure(patient.id, patient, scan.pet, scan.labels))
-    return patient.id
-
-
-def _numbers_path(order: Order, patient: Patient) -> Path:
-    return order.out / "numbers" / f"{patient.id}.csv"
+def _at_baseline(patient: Patient) -> Snapshot:
+    return Snapshot(patient=patient, visit=DAY0)

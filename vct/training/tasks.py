@@ -183,5 +183,9 @@ def _fit_spread(model: Superres, bodies: Bodies, condition: torch.Tensor, patch:
 
 
 def _checkpoint(kind: str, model: Lowres | Superres, bodies: Bodies, tensors: dict[str, torch.Tensor]) -> Checkpoint:
-    config = {"length": list(bodies.length()), "model": model.config.model_dump(mode="json")}
+    config = {
+        "length": list(bodies.length()),
+        "imaging": {"fwhm_mm": bodies.fwhm_mm, "noise_cov": bodies.noise_cov},
+        "model": model.config.model_dump(mode="json"),
+    }
     return Checkpoint(kind=kind, config=config, training_data=bodies.about, tensors=tensors)

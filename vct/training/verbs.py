@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +13,17 @@ from vct.engine.cascade import checkpoint
 from vct.engine.cascade.anatomy import CANONICAL_MM, Anatomy
 from vct.engine.cascade.lowres import LowresConfig
 from vct.engine.cascade.superres import SuperresConfig
+from vct.errors import InputError
 from vct.training.anatomy import CodeTask, anatomy_checkpoint, describe
 from vct.training.data import prepare
+from vct.training.journal import Journal
+from vct.training.looks import LowresLook, SuperresLook, look_at_anatomy
 from vct.training.loop import Settings, train
 from vct.training.tasks import LowresTask, SuperresTask
 
 CACHE = "prepared"
 CODE_SETTINGS = Settings(steps=3000, batch=256, learning_rate=5e-4, weight_decay=0.05, log_steps=500)
+VOXEL_SETTINGS = Settings()
 Say = Callable[[str], None]
 
 
@@ -32,37 +37,51 @@ def train_anatomy(
     """Register the bodies in `data`, describe them, train the codes; writes the anatomy weights and returns their hash.
 
     The code network is kept as it was when it did best on the bodies that it has not seen, and left silent where it
-    never beat the Gaussian.
+    never beat the Gaussian. Minutes bound the whole call: when they end before every body is registered, nothing but
+    the cache is written and "" is returned; the same call goes on from there.
     """
-    bodies = prepare(data, out / CACHE, spacing_mm)
+    clock = _Clock(settings.minutes, say)
     anatomies: dict[str, Anatomy] = {}
-    for sex in sorted({patient.sex for patient in bodies.patients}):
-        with seeded(settings.seed):
-            fitted = describe(bodies, sex, out / CACHE, say)
-        task = CodeTask(fitted, sex, bodies.about)
-        before, after, steps = _train_code(task, out / f"code-{sex}", settings, say)
-        bodies_modes = f"{len(fitted.white)} bodies, {fitted.white.shape[1]} modes"
-        say(f"{sex}: {bodies_modes}, held-out loss {before:.3f} to {after:.3f} at step {steps}")
-        anatomies[sex] = fitted.anatomy
-    return checkpoint.save(anatomy_checkpoint(anatomies, bodies), out, dtype=torch.float16)
+    try:
+        bodies = prepare(data, out / CACHE, spacing_mm, clock)
+        for sex in sorted({patient.sex for patient in bodies.patients}):
+            with seeded(settings.seed):
+                fitted = describe(bodies, sex, out / CACHE, clock)
+            task = CodeTask(fitted, sex, bodies.about)
+            before, after, steps = _train_code(task, out / f"code-{sex}", settings, clock)
+            bodies_modes = f"{len(fitted.white)} bodies, {fitted.white.shape[1]} modes"
+            say(f"{sex}: {bodies_modes}, held-out loss {before:.3f} to {after:.3f} at step {steps}")
+            anatomies[sex] = fitted.anatomy
+    except _TimeOverError:
+        say("out of minutes before the bodies were registered; the same command goes on from here")
+        return ""
+    digest = checkpoint.save(anatomy_checkpoint(anatomies, bodies), out, dtype=torch.float16)
+    look = look_at_anatomy({sex: model.eval() for sex, model in anatomies.items()}, bodies)
+    path = Journal(out, 0).look(settings.steps, look)
+    worst = look.worst()
+    say(f"farthest off: {worst.organ} {worst.quantity} {worst.deviation_percent:+.1f} % of {worst.n} bodies; {path}")
+    return digest
 
 
-def _train_code(task: CodeTask, out: Path, settings: Settings, say: Say) -> tuple[float, float, int]:
+def _train_code(task: CodeTask, out: Path, settings: Settings, clock: _Clock) -> tuple[float, float, int]:
     """Leave `task` with its best weights; (held-out loss of a silent network, of the best, the step of the best)."""
     best = {name: value.clone() for name, value in task.model.state_dict().items()}
     before = lowest = task.held_out()
     found = 0
     for steps in _stops(settings.steps):
-        kept = out / f"step-{steps}"
+        kept, done = out / f"step-{steps}", steps
         if not kept.exists():
-            train(task, out, settings.model_copy(update={"steps": steps}), say)
-            checkpoint.save(checkpoint.load(out, task.kind), kept)
-        tensors = checkpoint.load(kept, task.kind).tensors
+            done = train(task, out, settings.model_copy(update={"steps": steps, "minutes": clock.left()}), clock.say)
+            if done == steps:
+                checkpoint.save(checkpoint.load(out, task.kind), kept)
+        tensors = checkpoint.load(kept if done == steps else out, task.kind).tensors
         task.model.load_state_dict({name: value.float() for name, value in tensors.items()})
         loss = task.held_out()
         if loss < lowest:
-            lowest, found = loss, steps
+            lowest, found = loss, done
             best = {name: value.clone() for name, value in task.model.state_dict().items()}
+        if done < steps:
+            break
     task.model.load_state_dict(best)
     return before, lowest, found
 
@@ -78,8 +97,8 @@ def train_lowres(
     """Stage 1 over voxels at 8 mm; returns the steps done."""
     config = config or LowresConfig()
     with seeded(settings.seed):
-        task = LowresTask(prepare(data, out / CACHE, config.spacing_mm), config)
-    return train(task, out, settings, say)
+        task = LowresTask(prepare(data, out / CACHE, config.spacing_mm, say), config)
+    return train(task, out, settings, say, LowresLook(task.bodies))
 
 
 def train_superres(
@@ -89,11 +108,39 @@ def train_superres(
     fine_mm: float = 4.0,
     config: SuperresConfig | None = None,
     say: Say = lambda _: None,
+    patch: int = 48,
 ) -> int:
-    """Stage 2 from twice `fine_mm` to it; returns the steps done."""
+    """Stage 2 from twice `fine_mm` to it, on patches of `patch` voxels; returns the steps done.
+
+    Raises InputError for a patch that the network cannot take.
+    """
+    config = config or SuperresConfig()
+    if patch % config.network.multiple:
+        raise InputError(f"patches must be a multiple of {config.network.multiple} voxels (got {patch})")
     with seeded(settings.seed):
-        task = SuperresTask(prepare(data, out / CACHE, fine_mm), config or SuperresConfig())
-    return train(task, out, settings, say)
+        task = SuperresTask(prepare(data, out / CACHE, fine_mm, say), config, patch)
+    return train(task, out, settings, say, SuperresLook(task.bodies))
+
+
+class _TimeOverError(Exception):
+    """The minutes are over between two bodies."""
+
+
+class _Clock:
+    """Passes messages on until the minutes are over; then the next one stops the work that sends them."""
+
+    def __init__(self, minutes: float | None, say: Say) -> None:
+        self.say = say
+        self.end = None if minutes is None else time.monotonic() + 60.0 * minutes
+
+    def __call__(self, text: str) -> None:
+        self.say(text)
+        if self.end is not None and time.monotonic() >= self.end:
+            raise _TimeOverError
+
+    def left(self) -> float | None:
+        """Minutes that are left, a second at least."""
+        return None if self.end is None else max((self.end - time.monotonic()) / 60.0, 1.0 / 60.0)
 
 
 @contextmanager

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from vct.engine.atlas import Atlas
 from vct.engine.atlas.composition import composition, fat_fraction
 from vct.engine.atlas.demographics import body_size
 from vct.engine.atlas.uptake import AUTOPET, draw_uptake, predicted
+from vct.errors import InputError
 from vct.records import Patient
 from vct.rng import stream
+from vct.training.folder import read_imaging
 from vct.training.population import Order, draw_patients, sample
 
 
 def test_population_resumes_to_the_same_bytes(atlas_folder: Path, tmp_path: Path) -> None:
     patients = draw_patients(atlas_folder, 3, seed=5)
-    order = Order(atlas=atlas_folder, out=tmp_path / "a", spacing_mm=8.0, seed=5, keep_scans=False)
+    engine = Atlas(folder=atlas_folder, spacing_mm=8.0)
+    order = Order(engine=engine, out=tmp_path / "a", seed=5, keep_scans=False)
     assert list(sample(order, patients)) == ["V00000", "V00001", "V00002"]
     whole = (tmp_path / "a" / "organs.csv").read_bytes()
     (tmp_path / "a" / "numbers" / "V00001.csv").unlink()
     assert list(sample(order, patients)) == ["V00001"]
     assert (tmp_path / "a" / "organs.csv").read_bytes() == whole
     assert draw_patients(atlas_folder, 2, seed=5) == patients[:2]
+    assert read_imaging(tmp_path / "a")["noise_cov"] == engine.noise_cov
+    with pytest.raises(InputError, match=r"holds scans of atlas.*seed 5 .*seed 6"):
+        list(sample(replace(order, seed=6), patients))
 
 
 def patient(**known) -> Patient:

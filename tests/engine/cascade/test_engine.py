@@ -132,10 +132,8 @@ def test_what_cannot_be_made_is_refused(tmp_path):
         engine(3.0)
     with pytest.raises(InputError, match="needs superres weights"):
         engine(4.0)
-    with pytest.raises(InputError, match="cascade:DIR"):
-        Cascade.from_spec("", None)
-    with pytest.raises(InputError, match="holds no lowres weights"):
-        Cascade.from_spec(str(tmp_path), None)
+    with pytest.raises(InputError, match="holds neither anatomy"):
+        Cascade.load(tmp_path)
 
 
 def test_weights_that_do_not_fit_their_configuration_are_named(tmp_path):

@@ -67,7 +67,8 @@ class Atlas:
     @property
     def name(self) -> str:
         """The engine and its settings."""
-        return f"atlas({len(self._rows)} cases, {self.spacing_mm:g} mm)"
+        noise = "" if self.noise_cov == NOISE_COV else f", noise {self.noise_cov:g}"
+        return f"atlas({len(self._rows)} cases, {self.spacing_mm:g} mm{noise})"
 
     def generate(self, snapshot: Snapshot, seed: int) -> Scan:
         """The PET/CT of a snapshot, with labels on the PET's grid."""

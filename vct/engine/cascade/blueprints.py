@@ -37,6 +37,14 @@ class Body:
     labels: torch.Tensor | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imaging:
+    """Blur and noise (coefficient of variation in the liver) of the PETs that weights learned from."""
+
+    fwhm_mm: float = 0.0
+    noise_cov: float = 0.0
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AnatomyBlueprint:
     """One anatomy model a sex. Sharp down to the canonical body's own spacing."""
@@ -47,6 +55,9 @@ class AnatomyBlueprint:
     length: Length
     hash: str
     device: str = "cpu"
+    imaging: Imaging = Imaging()
+    trained_on: str = ""
+    mean: bool = False
 
     @property
     def finest_mm(self) -> float:
@@ -69,8 +80,8 @@ class AnatomyBlueprint:
             model = self.models[patient.sex]
             noise = code_noise(model.config.code.modes, seed, patient.id, "body")[None].to(self.device)
             condition = demographics([patient]).to(self.device)
-            code = model.code.draw(condition, noise, THOROUGH)[0]
-            drawn = model.render(model.split(code), spacing_mm, labels_mm)
+            code = model.code.expected(condition) if self.mean else model.code.draw(condition, noise, THOROUGH)
+            drawn = model.render(model.split(code[0]), spacing_mm, labels_mm)
             bodies.append(Body(ct=drawn.ct, pet=drawn.pet, labels=drawn.labels))
         return tuple(bodies)
 
@@ -85,6 +96,9 @@ class VoxelBlueprint:
     length: Length
     hash: str
     device: str = "cpu"
+    imaging: Imaging = Imaging()
+    trained_on: str = ""
+    mean: bool = False
 
     @property
     def finest_mm(self) -> float:
@@ -97,33 +111,60 @@ class VoxelBlueprint:
         """Bodies at the model's spacing, or averaged in SUV to a coarser one."""
         del labels_mm
         shape = self.model.shape
-        noise = torch.stack([volume_noise((2, *shape), (0, 0, 0), shape, seed, item.id, "body") for item in patients])
-        encoded = self.model.draw(demographics(patients).to(self.device), noise.to(self.device), schedule)
+        condition = demographics(patients).to(self.device)
+        if self.mean:
+            encoded = self.model.expected(condition)
+        else:
+            noise = [volume_noise((2, *shape), (0, 0, 0), shape, seed, item.id, "body") for item in patients]
+            encoded = self.model.draw(condition, torch.stack(noise).to(self.device), schedule)
         factor = round(spacing_mm / self.finest_mm)
         ct, pet = (functional.avg_pool3d(part[:, None], factor)[:, 0] for part in decode(encoded))
         return tuple(Body(ct=ct[row], pet=pet[row], labels=None) for row in range(len(patients)))
 
 
-def load_blueprint(folder: Path, device: str = "cpu") -> AnatomyBlueprint | VoxelBlueprint:
-    """The stage 1 in `folder`: anatomy where there is one, else voxel. Raises InputError where there is neither."""
-    if any(folder.glob("anatomy-*.safetensors")):
-        found = checkpoint.load(folder, "anatomy")
-        models = {
-            sex: _filled(Anatomy(_config(AnatomyConfig, config, folder)), found, f"{sex}.", folder).to(device)
-            for sex, config in found.config["sexes"].items()
-        }
-        return AnatomyBlueprint(models=models, length=Length(*found.config["length"]), hash=found.hash, device=device)
-    found = checkpoint.load(folder, "lowres")
-    model = _filled(Lowres(_config(LowresConfig, found.config["model"], folder)), found, "", folder).to(device)
-    return VoxelBlueprint(model=model, length=Length(*found.config["length"]), hash=found.hash, device=device)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SecondStage:
+    """Stage 2 as it was loaded."""
+
+    model: Superres
+    hash: str
+    imaging: Imaging
 
 
-def load_superres(folder: Path) -> tuple[Superres | None, str]:
-    """The stage 2 in `folder` and its hash; (None, "") where there is none."""
+def load_blueprint(folder: Path, device: str = "cpu", mean: bool = False) -> AnatomyBlueprint | VoxelBlueprint:
+    """The stage 1 in `folder`: anatomy where there is one, else voxel; with `mean` it draws nothing but the mean.
+
+    Raises InputError where there is neither, or the weights are damaged.
+    """
+    kind = next((kind for kind in ("anatomy", "lowres") if any(folder.glob(f"{kind}-*.safetensors"))), None)
+    if kind is None:
+        raise InputError(f"{folder}: holds neither anatomy-*.safetensors nor lowres-*.safetensors")
+    found = checkpoint.load(folder, kind)
+    common: dict[str, Any] = {
+        "length": Length(*found.config["length"]),
+        "hash": found.hash,
+        "device": device,
+        "imaging": _imaging(found),
+        "trained_on": found.training_data,
+        "mean": mean,
+    }
+    if kind == "lowres":
+        model = _filled(Lowres(_config(LowresConfig, found.config["model"], folder)), found, "", folder)
+        return VoxelBlueprint(model=model.to(device), **common)
+    models = {
+        sex: _filled(Anatomy(_config(AnatomyConfig, config, folder)), found, f"{sex}.", folder).to(device)
+        for sex, config in found.config["sexes"].items()
+    }
+    return AnatomyBlueprint(models=models, **common)
+
+
+def load_superres(folder: Path) -> SecondStage | None:
+    """The stage 2 in `folder`; None where there is none. Raises InputError when it is damaged."""
     if not any(folder.glob("superres-*.safetensors")):
-        return None, ""
+        return None
     found = checkpoint.load(folder, "superres")
-    return _filled(Superres(_config(SuperresConfig, found.config["model"], folder)), found, "", folder), found.hash
+    model = _filled(Superres(_config(SuperresConfig, found.config["model"], folder)), found, "", folder)
+    return SecondStage(model=model, hash=found.hash, imaging=_imaging(found))
 
 
 def mean_by_structure(pet: Volume, labels: Volume) -> dict[str, float]:
@@ -149,3 +190,7 @@ def _config(config: Any, values: Any, folder: Path) -> Any:
         return config.model_validate_json(checkpoint.as_json(values))
     except ValidationError as error:
         raise InputError(f"{folder}: the weights' configuration is not one of this version ({error})") from error
+
+
+def _imaging(found: Checkpoint) -> Imaging:
+    return Imaging(**found.config.get("imaging", {}))

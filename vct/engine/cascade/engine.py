@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from vct.engine.cascade.blueprints import AnatomyBlueprint, VoxelBlueprint
 from vct.engine.cascade.conditioning import demographics
 from vct.engine.cascade.day import day_factors
 from vct.engine.cascade.grid import grid_for
+from vct.engine.cascade.measured import measured
 from vct.engine.cascade.sampler import DEFAULT, Schedule
 from vct.engine.cascade.superres import FACTOR, Superres
 from vct.engine.lesions import place, plant
@@ -31,9 +32,9 @@ class Cascade:
 
     The blueprint is drawn from `stream(seed, patient.id, "body")` and is the same at every visit. A patient's noise has
     the patient's name, so that a batch gives each of its members what a single call would, up to rounding.
+    `fwhm_mm` and `noise_cov` are the blur and the noise (in the liver) that the weights learned to paint. An engine
+    from a `folder` is read there again by other processes.
     """
-
-    spec_name: ClassVar[str] = "cascade"
 
     blueprint: AnatomyBlueprint | VoxelBlueprint
     superres: Superres | None = None
@@ -41,6 +42,9 @@ class Cascade:
     spacing_mm: float = 4.0
     schedule: Schedule = DEFAULT
     device: Literal["cpu", "cuda"] = "cpu"
+    fwhm_mm: float = 0.0
+    noise_cov: float = 0.0
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
         if self.spacing_mm not in RESOLUTIONS_MM:
@@ -52,35 +56,52 @@ class Cascade:
             )
 
     @classmethod
-    def from_spec(cls, argument: str, resolution_mm: float | None) -> Cascade:
-        """The engine from the command line: `argument` is the folder of the weights.
+    def load(cls, folder: Path, spacing_mm: float = 4.0, schedule: Schedule = DEFAULT, mean: bool = False) -> Cascade:
+        """The engine with the weights in `folder`: an anatomy or a lowres checkpoint, and superres where there is one.
 
-        Raises InputError when it holds none, or they are damaged, or do not reach the resolution.
+        With `mean` every patient is the mean of their demographics, without diffusion and without a day of their own:
+        the baseline that a generative model has to beat.
         """
-        if not argument:
-            raise InputError("engine 'cascade' needs the folder of its weights: cascade:DIR")
-        return cls.load(Path(argument), 4.0 if resolution_mm is None else resolution_mm)
-
-    @classmethod
-    def load(cls, folder: Path, spacing_mm: float = 4.0, schedule: Schedule = DEFAULT) -> Cascade:
-        """The engine with the weights in `folder`: an anatomy or a lowres checkpoint, and superres where there is
-        one."""
         device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
-        refine, digest = blueprints.load_superres(folder)
+        blueprint = blueprints.load_blueprint(folder, device, mean)
+        second = blueprints.load_superres(folder)
+        fine = second is not None and spacing_mm < blueprint.finest_mm
+        painted = second.imaging if second is not None and fine else blueprint.imaging
         return cls(
-            blueprint=blueprints.load_blueprint(folder, device),
-            superres=None if refine is None else refine.to(device),
-            superres_hash=digest,
+            blueprint=blueprint,
+            superres=None if second is None else second.model.to(device),
+            superres_hash="" if second is None else second.hash,
             spacing_mm=spacing_mm,
             schedule=schedule,
             device=device,
+            fwhm_mm=painted.fwhm_mm,
+            noise_cov=painted.noise_cov,
+            folder=folder,
         )
+
+    def __reduce__(self) -> Any:
+        if self.folder is None:
+            return super().__reduce__()
+        return Cascade.load, (self.folder, self.spacing_mm, self.schedule, self.blueprint.mean)
+
+    @property
+    def about(self) -> str:
+        """What scans of this engine are, to stand beside them."""
+        learned = self.blueprint.trained_on or "not stated"
+        return f"Synthetic PET/CT made by {self.name}; nobody's scans. The weights were trained on: {learned}"
+
+    @property
+    def fidelity(self) -> Mapping[str, Any]:
+        """What was measured of these weights, as it stands beside them in `fidelity.json`; see `measured`."""
+        return measured(self.folder, self.blueprint.hash, self.blueprint.trained_on)
 
     @property
     def name(self) -> str:
         """As in the manifest: blueprint, weights and resolution."""
         second = f"+{self.superres_hash[:8]}" if self._halvings() else ""
-        return f"cascade {self.blueprint.kind} {self.blueprint.hash[:8]}{second} {self.spacing_mm:g} mm"
+        sampler = "" if self.schedule == DEFAULT else f" {self.schedule.solver} {self.schedule.steps}"
+        mean = " mean" if self.blueprint.mean else ""
+        return f"cascade {self.blueprint.kind} {self.blueprint.hash[:8]}{second} {self.spacing_mm:g} mm{sampler}{mean}"
 
     def generate(self, snapshot: Snapshot, seed: int) -> Scan:
         """The PET/CT of a snapshot, lesions placed and planted."""
@@ -111,10 +132,21 @@ class Cascade:
         named = None
         if labels is not None:
             named = Volume(data=np.ascontiguousarray(labels.cpu().numpy()), grid=grid, unit="label")
-            pet_suv = pet_suv * day_factors(patient.id, snapshot.visit.name, seed)[named.data]
+            if not self.blueprint.mean:
+                pet_suv = pet_suv * day_factors(patient.id, snapshot.visit.name, seed)[named.data]
         hu = Volume(data=np.ascontiguousarray(ct.cpu().numpy()), grid=grid, unit="HU")
         suv = Volume(data=np.ascontiguousarray(pet_suv, dtype=np.float32), grid=grid, unit="SUVbw")
-        return _with_lesions(snapshot, hu, suv, named, self.name, seed)
+        scan = Scan(
+            snapshot=snapshot,
+            ct=hu,
+            pet=suv,
+            labels=named,
+            made_by=self.name,
+            fwhm_mm=self.fwhm_mm,
+            noise_cov=self.noise_cov,
+            planted_suv={} if named is None else blueprints.mean_by_structure(suv, named),
+        )
+        return _with_lesions(scan, seed)
 
     def _halvings(self) -> int:
         """How often stage 2 halves the spacing before `spacing_mm`: from what the blueprint draws sharply itself."""
@@ -124,21 +156,12 @@ class Cascade:
         return count
 
 
-def _with_lesions(snapshot: Snapshot, ct: Volume, pet: Volume, labels: Volume | None, made_by: str, seed: int) -> Scan:
-    lesions = snapshot.lesions
-    background: dict[str, float] = {}
-    planted = {} if labels is None else blueprints.mean_by_structure(pet, labels)
-    if lesions:
-        if labels is None:
-            raise InputError("lesions need organ labels to be placed in; voxel weights give none, anatomy weights do")
-        lesions = place(lesions, labels, seed, snapshot.patient.id)
-        ct, pet, background = plant(ct, pet, lesions)
-    return Scan(
-        snapshot=replace(snapshot, lesions=lesions),
-        ct=ct,
-        pet=pet,
-        labels=labels,
-        made_by=made_by,
-        planted_suv=planted,
-        background_suv=background,
-    )
+def _with_lesions(scan: Scan, seed: int) -> Scan:
+    if not scan.snapshot.lesions:
+        return scan
+    if scan.labels is None:
+        raise InputError("lesions need organ labels to be placed in; voxel weights give none, anatomy weights do")
+    lesions = place(scan.snapshot.lesions, scan.labels, seed, scan.snapshot.patient.id)
+    ct, pet, background = plant(scan.ct, scan.pet, lesions, scan.fwhm_mm)
+    snapshot = replace(scan.snapshot, lesions=lesions)
+    return replace(scan, snapshot=snapshot, ct=ct, pet=pet, background_suv=background)
