@@ -1,10 +1,11 @@
-"""What one patient costs, stage by stage, beside the published cascade: FLOPs, seconds, memory.
+"""What one patient costs, stage by stage, beside the published cascade: FLOPs, CPU seconds, memory.
 
-    python benchmarks/cascade_cost.py [--weights DIR] [--threads N] [--bf16]
+    python benchmarks/cascade_cost.py [--weights DIR] [--fine] [--bf16] [--out benchmarks/cascade_cost.md]
 
-Networks have their shipped size and random weights, which cost the same; the anatomy blueprint is measured where
-`--weights` holds one. The published figures are those of arXiv 2505.22489's configuration, counted on a rebuilt
-network.
+FLOPs are counted on the networks' shapes (two per multiplication and addition), no air skipped: an upper bound. Seconds are processor time of one thread in a process of its own, whose peak memory is given;
+voxel networks have their shipped size and random weights, which cost the same. `--weights` adds whole patients of
+trained weights, `--fine` stage 2 at 2 mm (minutes). The published figures are those of arXiv 2505.22489's
+configuration, counted on a rebuilt network.
 """
 
 from __future__ import annotations
@@ -13,73 +14,152 @@ import argparse
 import resource
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
+from hardware import hardware
 from torch.utils.flop_counter import FlopCounterMode
 
-from vct.engine.cascade.blueprints import load_blueprint
+from vct.engine.cascade.engine import Cascade
 from vct.engine.cascade.lowres import Lowres, LowresConfig
 from vct.engine.cascade.network import UNet, UNetConfig
-from vct.engine.cascade.sampler import DEFAULT
+from vct.engine.cascade.patches import Tiles
+from vct.engine.cascade.presets import LOWRES, SUPERRES
+from vct.engine.cascade.sampler import DEFAULT, PUBLISHED
 from vct.engine.cascade.superres import Superres, SuperresConfig
-from vct.records import Patient
+from vct.records import Patient, Snapshot, Visit
 
 PUBLISHED_TFLOP = {"stage 1, an evaluation": 2.87, "stage 2, an evaluation at 2 mm": 210.7, "a patient": 42_500.0}
 PATIENT = Patient(id="P0001", sex="F", age_years=60.0, height_cm=165.0, weight_kg=66.0)
+LOWRES_SHAPE = (56, 56, 96)
+Shape = tuple[int, int, int]
+Cost = tuple[float, float]
 
 
-def measured(name: str, run: Callable[[], object]) -> None:
-    """Run once to count, once to time; print a row."""
+def shape_of(spacing_mm: float) -> Shape:
+    """The model's grid."""
+    return round(448.0 / spacing_mm), round(448.0 / spacing_mm), round(768.0 / spacing_mm)
+
+
+def tflop(config: UNetConfig, shape: Shape) -> float:
+    """Of one evaluation on a volume, counted without computing it."""
+    net = UNet(config).to("meta")
+    inputs = (torch.empty(1, channels, *shape, device="meta") for channels in (config.channels, config.extra))
+    noisy, extra = inputs
+    code, condition = torch.empty(1, device="meta"), torch.empty(1, config.condition, device="meta")
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        net(noisy, code, condition, extra)
+    return counter.get_total_flops() / 1e12
+
+
+def tiles_of(config: SuperresConfig, spacing_mm: float) -> Tiles:
+    """How stage 2 cuts the whole grid."""
+    shape = shape_of(spacing_mm)
+    size = tuple(min(side, whole) for side, whole in zip(config.tile, shape, strict=True))
+    return Tiles(shape=shape, size=size, overlap=config.overlap, margin=config.margin,  # type: ignore[arg-type]
+                 multiple=config.network.multiple)  # fmt: skip
+
+
+def superres_tflop(config: SuperresConfig, spacing_mm: float) -> float:
+    """Of one evaluation over every tile."""
+    tiles = tiles_of(config, spacing_mm)
+    return len(list(tiles.boxes())) * tflop(config.network, tiles.size)
+
+
+def timed(run: Callable[[], object], bf16: bool) -> Cost:
+    """CPU seconds of the second of two runs on one thread; peak memory of the process in GiB."""
+    torch.set_num_threads(1)
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
         run()
-    begin = time.perf_counter()
-    with torch.inference_mode():
+        begin = time.process_time()
         run()
-    seconds = time.perf_counter() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"| {name} | {counter.get_total_flops() / 1e12:.3f} | {seconds:.2f} | {peak:.2f} |", flush=True)
+    return time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def network(config: UNetConfig, shape: tuple[int, int, int]) -> Callable[[], object]:
-    """One evaluation of a network on a volume."""
-    net = UNet(config).eval()
-    noisy, extra = torch.randn(1, config.channels, *shape), torch.randn(1, config.extra, *shape)
-    return lambda: net(noisy, torch.zeros(1), torch.zeros(1, config.condition), extra)
+def stage_one(bf16: bool) -> Cost:
+    """All evaluations of the default schedule."""
+    lowres = Lowres(LowresConfig()).eval()
+    noise = torch.randn(1, 2, *lowres.shape)
+    return timed(lambda: lowres.draw(torch.zeros(1, 4), noise, DEFAULT), bf16)
 
 
-def refinement(fine_mm: float) -> Callable[[], object]:
-    """Stage 2 on a whole volume of body, no air to skip."""
-    coarse = round(448.0 / fine_mm / 2.0), round(448.0 / fine_mm / 2.0), round(768.0 / fine_mm / 2.0)
+def stage_two(fine_mm: float, bf16: bool) -> Cost:
+    """A whole volume of body refined with the default schedule."""
     model = Superres(SuperresConfig()).eval()
-    ct, pet = torch.zeros(coarse), torch.ones(coarse)
-    return lambda: model.refine(ct, pet, torch.zeros(4), fine_mm, DEFAULT, 0, "P")
+    ct, pet = torch.zeros(shape_of(2 * fine_mm)), torch.ones(shape_of(2 * fine_mm))
+    return timed(lambda: model.refine(ct, pet, torch.zeros(4), fine_mm, DEFAULT, 0, "P"), bf16)
+
+
+def patient(weights: Path, spacing_mm: float, bf16: bool) -> Cost:
+    """A whole scan: blueprint, stage 2 where it is needed, day, labels."""
+    engine = Cascade.load(weights, spacing_mm)
+    snapshot = Snapshot(patient=PATIENT, visit=Visit(name="baseline", day=0.0))
+    return timed(lambda: engine.generate(snapshot, 1), bf16)
+
+
+def alone(run: Callable[[], Cost]) -> Cost:
+    """Run in a process of its own, so that memory is that stage's."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(run).result()
+
+
+def row(name: str, flops: float | None, cost: Cost | None) -> str:
+    """A line of the table."""
+    shown = "" if flops is None else f"{flops:,.3f}" if flops < 100 else f"{flops:,.0f}"
+    seconds, peak = ("", "") if cost is None else (f"{cost[0]:.2f}", f"{cost[1]:.2f}")
+    return f"| {name} | {shown} | {seconds} | {peak} |"
+
+
+def table(weights: Path | None, fine: bool, bf16: bool) -> list[str]:
+    """All lines."""
+    lines = ["| what | TFLOP | CPU s | peak GiB |", "|---|---|---|---|"]
+    if weights:
+        for spacing in (8.0, 4.0, 2.0):
+            if spacing < 4.0 and not any(weights.glob("superres-*.safetensors")):
+                continue
+            lines.append(row(f"a patient at {spacing:g} mm, {weights.name} weights", None,
+                             alone(partial(patient, weights, spacing, bf16))))  # fmt: skip
+    one, steps = tflop(LowresConfig().network, LOWRES_SHAPE), DEFAULT.evaluations
+    lines.append(row("voxel stage 1 (8 mm), an evaluation", one, None))
+    lines.append(row(f"voxel stage 1, {steps} evaluations", steps * one, alone(partial(stage_one, bf16))))
+    total = steps * one
+    for spacing in (4.0, 2.0):
+        two = superres_tflop(SuperresConfig(), spacing)
+        total += steps * two
+        cost = alone(partial(stage_two, spacing, bf16)) if spacing == 4.0 or fine else None
+        lines.append(row(f"stage 2 to {spacing:g} mm, an evaluation", two, None))
+        lines.append(row(f"stage 2 to {spacing:g} mm, {steps} evaluations", steps * two, cost))
+        lines.append(row(f"a voxel patient at {spacing:g} mm", total, None))
+    rebuilt = tflop(LOWRES["published"].network, LOWRES_SHAPE), superres_tflop(SUPERRES["published"], 2.0)
+    lines.append(row("`--preset published`, stage 1, an evaluation", rebuilt[0], None))
+    lines.append(row("`--preset published`, stage 2 at 2 mm, an evaluation", rebuilt[1], None))
+    lines.append(row(f"`--preset published`, a patient, {PUBLISHED.evaluations} evaluations a stage",
+                     PUBLISHED.evaluations * sum(rebuilt), None))  # fmt: skip
+    lines += [row(f"published: {name}", flops, None) for name, flops in PUBLISHED_TFLOP.items()]
+    return lines
 
 
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Print the table, or write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--fine", action="store_true", help="also time stage 2 at 2 mm (minutes)")
     parser.add_argument("--bf16", action="store_true")
-    parser.add_argument("--fine", action="store_true", help="also refine to 2 mm (minutes)")
+    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    print("| what | TFLOP | s | peak GiB so far |\n|---|---|---|---|")
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.bf16):
-        if options.weights:
-            blueprint = load_blueprint(options.weights)
-            measured(f"{blueprint.kind} blueprint, 4 mm", lambda: blueprint.draw([PATIENT], 1, 4.0, DEFAULT, 4.0))
-        measured("stage 1, an evaluation", network(LowresConfig().network, (56, 56, 96)))
-        lowres = Lowres(LowresConfig()).eval()
-        noise = torch.randn(1, 2, *lowres.shape)
-        measured(f"stage 1, {DEFAULT.evaluations} evaluations", lambda: lowres.draw(torch.zeros(1, 4), noise, DEFAULT))
-        measured("stage 2, an evaluation, one tile", network(SuperresConfig().network, SuperresConfig().tile))
-        measured(f"stage 2 to 4 mm, {DEFAULT.evaluations} evaluations", refinement(4.0))
-        if options.fine:
-            measured(f"stage 2 to 2 mm, {DEFAULT.evaluations} evaluations", refinement(2.0))
-    for name, tflop in PUBLISHED_TFLOP.items():
-        print(f"| published: {name} | {tflop:,} | | |")
+    precision = "bf16 autocast" if options.bf16 else "float32"
+    lines = [
+        "# What a patient of the cascade costs", "",
+        f"{hardware()}, torch {torch.__version__}, {precision}, one thread. Written by `benchmarks/cascade_cost.py`, "
+        "which says how it counts.", "",
+        *table(options.weights, options.fine, options.bf16),
+    ]  # fmt: skip
+    if options.out:
+        options.out.write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

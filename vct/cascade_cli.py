@@ -12,6 +12,7 @@ import typer
 
 from vct.errors import one_of
 
+cascade = typer.Typer(no_args_is_help=True, help="look at the cascaded diffusion engine")
 train = typer.Typer(no_args_is_help=True, help="train the cascaded diffusion engine on a folder of labelled scans")
 
 Data = Annotated[Path, typer.Option(help="folder of labelled bodies, as `vct atlas sample` writes it")]
@@ -35,6 +36,8 @@ def mount(app: typer.Typer) -> None:
     """Put the cascade's verbs on the command line."""
     app.add_typer(train, name="train")
     app.command()(generate)
+    app.command()(card)
+    app.add_typer(cascade, name="cascade")
 
 
 @train.command()
@@ -164,6 +167,45 @@ def generate(
         typer.echo(f"{out / name}" if keep_scans else name)
 
 
+def card(
+    weights: Annotated[Path, typer.Argument(help="folder of weights; fidelity.json is written there")],
+    out: Annotated[Path, typer.Option(help="the card to write")] = Path("model-card.md"),
+    fidelity: Annotated[
+        Path | None, typer.Option(help="folder of `vct fidelity`: generated against held-out patients")
+    ] = None,
+    mean: Annotated[Path | None, typer.Option(help="the same of the conditional mean alone, as a baseline")] = None,
+    fresh: Annotated[Path | None, typer.Option(help="the same of fresh virtual patients, as a baseline")] = None,
+    training: Annotated[Path | None, typer.Option(help="folder of the training, for its logs")] = None,
+    picture: Annotated[list[Path] | None, typer.Option(help="a picture to show; may stand several times")] = None,
+) -> None:
+    """Write the model card of weights from what they carry and from fidelity tables."""
+    verbs = _verbs("vct.training.card")
+    for text in verbs.write_card(weights, out, fidelity, mean, fresh, training, picture or ()):
+        typer.echo(f"missed: {text}")
+    typer.echo(f"{out}, and fidelity.json in {weights}")
+
+
+@cascade.command()
+def gallery(
+    out: Annotated[Path, typer.Option(help="the picture to write")] = Path("cascade-gallery.png"),
+    weights: Annotated[Path | None, typer.Option(help="folder of weights; without it the shipped ones")] = None,
+    atlas: Annotated[Path | None, typer.Option(help="an atlas folder, to paint the same people beside")] = None,
+    resolution: Annotated[float, typer.Option(help="voxel size in mm: 8, 4 or 2")] = 4.0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """A contact sheet over sex, age and BMI: coronal, axial and projection, of CT and PET."""
+    from vct.engine.atlas import Atlas
+    from vct.engine.base import Engine
+    from vct.engine.cascade.door import load
+    from vct.training.gallery import contact_sheet
+
+    engines: dict[str, Engine] = {"cascade": load(weights, resolution)}
+    if atlas is not None:
+        engines["atlas"] = Atlas(folder=atlas, spacing_mm=resolution)
+    contact_sheet(engines, out, seed)
+    typer.echo(str(out))
+
+
 class _Said:
     """Prints progress with the minutes since the start."""
 
@@ -176,17 +218,18 @@ class _Said:
         typer.echo(f"[{(self._now() - self._begin) / 60.0:6.1f} min] {text}")
 
 
-def _verbs() -> Any:
-    """The training functions. Raises InputError when what they need is not installed."""
+def _verbs(module: str = "vct.training.verbs") -> Any:
+    """A module of the training. Raises InputError when what it needs is not installed."""
+    from importlib import import_module
+
     from vct.errors import InputError
 
     try:
-        from vct.training import verbs
+        return import_module(module)
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "safetensors", "lightning_fabric"):
             raise
-        raise InputError(f"training needs {error.name}: pip install 'vct[training]'") from error
-    return verbs
+        raise InputError(f"this needs {error.name}: pip install 'vct[training]'") from error
 
 
 def _settings(usual: Any, options: dict[str, Any]) -> Any:
