@@ -2,10 +2,10 @@
 
     python benchmarks/cascade_cost.py [--weights DIR] [--fine] [--bf16] [--out benchmarks/cascade_cost.md]
 
-FLOPs are counted on the networks' shapes (two per multiplication and addition), no air skipped: an upper bound. Seconds are processor time of one thread in a process of its own, whose peak memory is given;
-voxel networks have their shipped size and random weights, which cost the same. `--weights` adds whole patients of
-trained weights, `--fine` stage 2 at 2 mm (minutes). The published figures are those of arXiv 2505.22489's
-configuration, counted on a rebuilt network.
+FLOPs are counted on the networks' shapes (two per multiplication and addition), no air skipped: an upper bound.
+Seconds are processor time of one thread in a process of its own, whose peak memory is given; voxel networks have their
+shipped size and random weights, which cost the same. `--weights` adds whole patients of trained weights, `--fine` stage
+2 at 2 mm (minutes). The published figures are those of arXiv 2505.22489's configuration, counted on a rebuilt network.
 """
 
 from __future__ import annotations
