@@ -3,6 +3,7 @@ on it."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,10 @@ import torch
 from torch.nn import functional
 
 from vct.engine.cascade.spline import EXTENT_MM, field
-from vct.engine.cascade.tissues import tissue_table
+from vct.engine.cascade.tissues import STRUCTURE_NAMES, structure_masks, tissue_table
 from vct.files import aside
 from vct.training.data import Bodies
-from vct.training.register import distance_maps, register
+from vct.training.register import LEVELS, SOFT_MM, WALL_WEIGHT, distance_maps, register
 
 _CANONICAL_VOTES = 2.0
 """Voices that the canonical body's own intensities have in the mean pattern. Assumed."""
@@ -27,7 +28,7 @@ Say = Callable[[str], None]
 
 def maps_of(bodies: Bodies, index: int, cache: Path) -> torch.Tensor:
     """Distance maps (structures, x, y, z) of one body at 16 mm (32 mm for a body at 16 mm); computed once."""
-    path = cache / "maps" / f"{bodies.patients[index].id}.npy"
+    path = cache / f"maps-{_recipe()}" / f"{bodies.patients[index].id}.npy"
     if not path.exists():
         maps = distance_maps(np.asarray(bodies.labels[index]), (bodies.spacing_mm,) * 3)
         factor = max(round(8.0 / bodies.spacing_mm), 1)
@@ -48,7 +49,7 @@ def aligned(bodies: Bodies, indices: Sequence[int], cache: Path, say: Say) -> tu
     """
     maps = torch.stack([maps_of(bodies, index, cache) for index in indices])
     center = medoid(maps)
-    folder = cache / f"from-{bodies.patients[indices[center]].id}"
+    folder = cache / f"from-{bodies.patients[indices[center]].id}-{_recipe()}"
     found = []
     for number, index in enumerate(indices):
         path = folder / f"{bodies.patients[index].id}.npy"
@@ -143,6 +144,12 @@ def _landing(coefficients: torch.Tensor, shape: Sequence[int]) -> np.ndarray:
         line = np.arange(count, dtype=np.float32).reshape([-1 if axis == other else 1 for other in range(3)])
         axes.append(np.clip(np.rint(line + moved[axis] * (count / EXTENT_MM[axis])), 0, count - 1).astype(np.int64))
     return np.asarray(np.ravel_multi_index((axes[0].ravel(), axes[1].ravel(), axes[2].ravel()), tuple(shape)))
+
+
+def _recipe() -> str:
+    """A short name for how bodies are registered: fields made in another way are not taken up."""
+    text = repr((STRUCTURE_NAMES, LEVELS, WALL_WEIGHT, SOFT_MM)).encode() + structure_masks().tobytes()
+    return hashlib.blake2b(text, digest_size=4).hexdigest()
 
 
 def _save(path: Path, array: np.ndarray) -> None:

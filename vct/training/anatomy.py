@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from vct.engine.cascade.anatomy import Anatomy, AnatomyConfig
+from vct.engine.cascade.anatomy import VOLUME_SCALE, VOLUMES, Anatomy, AnatomyConfig
 from vct.engine.cascade.checkpoint import Checkpoint
 from vct.engine.cascade.codes import CodeConfig, CodeModel, features
 from vct.engine.cascade.conditioning import demographics
@@ -18,6 +18,7 @@ from vct.engine.cascade.day import COMMON_SD, OWN_SD, OWN_SDS
 from vct.engine.cascade.denoiser import SIGMA_DATA, draw_sigma, stratified
 from vct.engine.cascade.spline import Spans
 from vct.engine.cascade.tissues import tissue_table
+from vct.engine.cascade.volumes import organ_log_ml
 from vct.errors import InputError
 from vct.training.align import aligned, means_by_tissue, patterns, tissue_means
 from vct.training.data import Bodies
@@ -56,14 +57,17 @@ def describe(bodies: Bodies, sex: str, cache: Path, say: Callable[[str], None] =
     table, names = tissue_table()
     places = sorted(set(table[bodies.labels[canonical]].ravel().tolist()) - {0})
     factors = np.concatenate((_log_suv(means.suv[:, places]), _filled(means.hu[:, places]) / 100.0), axis=1)
-    raw = torch.cat((coefficients.flatten(1), torch.from_numpy(factors).float()), dim=1)
+    log_ml = torch.stack([_log_ml(bodies.labels[index], bodies.spacing_mm) for index in indices])
+    shape = torch.cat((coefficients.flatten(1), VOLUME_SCALE * log_ml), dim=1)
+    raw = torch.cat((shape, torch.from_numpy(factors).float()), dim=1)
     condition = demographics([bodies.patients[index] for index in indices])
-    code, white = fit_code(raw, condition, blocks=(coefficients[0].numel(), factors.shape[1]))
+    code, white = fit_code(raw, condition, blocks=(shape.shape[1], factors.shape[1]))
     tissues = tuple(names[place] for place in places)
-    _leave_out_the_day(code, tissues, coefficients[0].numel())
+    _leave_out_the_day(code, tissues, shape.shape[1])
     config = AnatomyConfig(
         spans=_spans(coefficients),
         tissues=tissues,
+        volumes=VOLUMES,
         code=code.config,
         spacing_mm=bodies.spacing_mm,
     )
@@ -93,6 +97,10 @@ def _calibrate(anatomy: Anatomy, raw: torch.Tensor, factors: np.ndarray) -> None
         missed.append(factors[row] - found)
     shift = np.nan_to_num(np.nanmean(np.array(missed), axis=0))
     anatomy.code.mean[0, -2 * tissues :] += torch.from_numpy(shift).float()
+
+
+def _log_ml(labels: np.ndarray, spacing_mm: float) -> torch.Tensor:
+    return organ_log_ml(torch.from_numpy(labels), VOLUMES, spacing_mm)
 
 
 def fit_code(

@@ -81,7 +81,7 @@ class AnatomyBlueprint:
             noise = code_noise(model.config.code.modes, seed, patient.id, "body")[None].to(self.device)
             condition = demographics([patient]).to(self.device)
             code = model.code.expected(condition) if self.mean else model.code.draw(condition, noise, THOROUGH)
-            drawn = model.render(model.split(code[0]), spacing_mm, labels_mm)
+            drawn = model.render(model.settled(model.split(code[0])), spacing_mm, labels_mm)
             bodies.append(Body(ct=drawn.ct, pet=drawn.pet, labels=drawn.labels))
         return tuple(bodies)
 

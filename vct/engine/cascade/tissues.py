@@ -44,8 +44,10 @@ _ALIGNED = (
 )
 BODY = "body"
 LEAN = "lean"
-STRUCTURE_NAMES = (BODY, LEAN, *(name for name, _ in _ALIGNED))
+CAVITY = "cavity"
+STRUCTURE_NAMES = (BODY, LEAN, CAVITY, *(name for name, _ in _ALIGNED))
 _OUTER = ("subcutaneous_fat", "skin", "breast")
+_WALL = ("muscle", "ribs", "vertebrae", "limb_bones", "costal_cartilages", "spinal_cord", "brain", "skull", "body")
 
 
 def tissue_of(structure: str) -> str:
@@ -68,12 +70,18 @@ def tissue_table() -> tuple[NDArray[np.uint8], tuple[str, ...]]:
 
 @cache
 def structure_masks() -> NDArray[np.bool_]:
-    """(structures, 256): which labels make up each of `STRUCTURE_NAMES`; "lean" is the body without its outer fat."""
+    """(structures, 256): which labels make up each of `STRUCTURE_NAMES`.
+
+    "lean" is the body without its outer fat, "cavity" what muscle and bone enclose: viscera, vessels and their fat.
+    """
     masks = np.zeros((len(STRUCTURE_NAMES), 256), dtype=np.bool_)
     masks[0, 1:] = True
     masks[1, 1:] = True
     masks[1, [STRUCTURES[name] for name in _OUTER]] = False
-    for row, (_, starts) in enumerate(_ALIGNED, start=2):
+    masks[2] = masks[1]
+    for structure, label in STRUCTURES.items():
+        masks[2, label] &= tissue_of(structure) not in _WALL
+    for row, (_, starts) in enumerate(_ALIGNED, start=3):
         for structure, label in STRUCTURES.items():
             masks[row, label] = structure.startswith(starts)
     return masks
