@@ -148,4 +148,3 @@ class Anatomy(nn.Module):
         body = place < len(self.config.tissues)
         hu = torch.where(body, torch.cat((blueprint.hu, nothing))[place] + self.relief, self.relief)
         return torch.stack((hu, suv))[None]
-

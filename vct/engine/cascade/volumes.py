@@ -63,5 +63,3 @@ def _about(share: torch.Tensor) -> torch.Tensor:
     """One in and next to an organ, falling to nothing."""
     near = functional.max_pool3d((share > _LEAST_SHARE).float()[None], 3, stride=1, padding=1)
     return functional.avg_pool3d(near, 3, stride=1, padding=1)[0]
-
-
