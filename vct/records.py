@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from vct.shapes import Region
 from vct.volume import Triple, Volume
 
 Sex = Literal["F", "M"]
@@ -100,6 +101,43 @@ class Snapshot:
     lesions: tuple[Lesion, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Mark:
+    """A lesion as one reader marked it on one scan: the voxels of `region`, hottest at `at_mm`, in `organ`.
+
+    A mark that is not `seen` is known from an earlier scan and read at its place, though nothing stands out there.
+    `offset_mm` is by how much the reader's peak sphere misses its best place, `appeal` a factor on how hot the lesion
+    seems when targets are chosen.
+    """
+
+    id: str
+    region: Region
+    at_mm: Triple
+    volume_ml: float
+    organ: str
+    seen: bool = True
+    is_new: bool = False
+    offset_mm: Triple = (0.0, 0.0, 0.0)
+    appeal: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Study:
+    """What one reader made of one scan: the marks, and the ids of the targets chosen on the first scan, hottest first.
+
+    `contour_factor` multiplies the threshold of contours; `grade_shift` is added to the logarithm of lesion over
+    background that the eye perceives. `true_targets` are the planted lesions that a perfect reader follows; they serve
+    the truth column only.
+    """
+
+    reader: str
+    marks: tuple[Mark, ...]
+    targets: tuple[str, ...]
+    contour_factor: float = 1.0
+    grade_shift: float = 0.0
+    true_targets: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Scan:
     """A PET/CT of a snapshot. `snapshot.lesions` have their `center_mm` once an engine made the scan.
@@ -108,7 +146,7 @@ class Scan:
     lesion. `planted_suv` maps structure names to the uptake that was painted, before blur and noise: what a perfect
     reader would report; empty when the engine does not know. `fwhm_mm` and `noise_cov` say what blur and what noise
     (coefficient of variation in the liver) the PET already carries. `background_suv` maps a lesion's id to the uptake
-    around it.
+    around it. `study` is what its reader made of it; None until somebody has looked.
     """
 
     snapshot: Snapshot
@@ -120,13 +158,15 @@ class Scan:
     noise_cov: float = 0.0
     planted_suv: Mapping[str, float] = field(default_factory=dict)
     background_suv: Mapping[str, float] = field(default_factory=dict)
+    study: Study | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """A number that a readout took from one scan, beside what a perfect reader reports of the planted truth.
 
-    `value` is None when the image does not allow the reading; `truth` is None when nobody knows it.
+    `value` is None when the image does not allow the reading; `truth` is None when nobody knows it. `reader` names who
+    read it; "" is the reading of record, which endpoints use.
     """
 
     patient: str
@@ -137,6 +177,7 @@ class Reading:
     value: float | None
     unit: str
     truth: float | None = None
+    reader: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,10 @@
-"""Partial-volume occupancy of ellipsoids on a voxel grid, and what a Gaussian blur leaves of a sphere."""
+"""Regions and ellipsoids on a voxel grid, and what a Gaussian blur leaves of a sphere."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,18 @@ from vct.volume import Grid, Triple
 
 FWHM_PER_SIGMA = math.sqrt(8.0 * math.log(2.0))
 Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """A set of voxels: `mask` within `box` of a volume."""
+
+    box: Box
+    mask: NDArray[np.bool_]
+
+    def values(self, data: NDArray[Any]) -> NDArray[np.float64]:
+        """Values (N,) of a volume's `data` (X, Y, Z) in the region, in double precision."""
+        return np.asarray(data[self.box][self.mask], dtype=np.float64)
 
 
 def ellipsoid_box(grid: Grid, center_mm: Triple, semi_axes_mm: Triple, margin_mm: float = 0.0) -> Box:
@@ -38,6 +52,15 @@ def ellipsoid_occupancy(
     shape = [piece.stop - piece.start for piece in box]
     blocks = inside.reshape(shape[0], oversample, shape[1], oversample, shape[2], oversample)
     return np.asarray(blocks.mean(axis=(1, 3, 5)), dtype=np.float32)
+
+
+def ellipsoid_mask(grid: Grid, center_mm: Triple, semi_axes: Triple, box: Box) -> NDArray[np.bool_]:
+    """Which voxel centres of `box` lie in the ellipsoid."""
+    terms = [
+        ((axis.ravel()[piece] - c) / a) ** 2
+        for axis, piece, c, a in zip(grid.axes_mm(), box, center_mm, semi_axes, strict=True)
+    ]
+    return np.asarray(terms[0][:, None, None] + terms[1][None, :, None] + terms[2][None, None, :] <= 1.0)
 
 
 def blurred_sphere_center(radius_mm: float, fwhm_mm: float) -> float:

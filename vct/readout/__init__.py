@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vct.part import one_of, plugins
-from vct.readout.burden import LesionCount, Mtv, NewLesionCount, Tlg
-from vct.readout.intensity import SulPeak, SuvMax, SuvPeak
+from vct.readout.burden import LesionCount, Mtv, NewLesionCount, Spread, Tlg
+from vct.readout.detection import FalseLesionCount, MissedLesionCount
+from vct.readout.intensity import QPet, SulPeak, SuvMax, SuvPeak, TumourToLiver, VisualUptake
 from vct.readout.organs import OrganSuvMax, OrganSuvMean, OrganSuvSd
+from vct.readout.panel import Panel
 
 READOUTS = (
     SuvMax,
     SuvPeak,
     SulPeak,
+    TumourToLiver,
+    QPet,
+    VisualUptake,
     Mtv,
     Tlg,
+    Spread,
     LesionCount,
     NewLesionCount,
+    MissedLesionCount,
+    FalseLesionCount,
     OrganSuvMean,
     OrganSuvMax,
     OrganSuvSd,
@@ -28,4 +36,4 @@ if TYPE_CHECKING:
 else:
     AnyReadout = one_of(READOUTS)
 
-__all__ = ["READOUTS", "AnyReadout"]
+__all__ = ["READOUTS", "AnyReadout", "Panel"]

@@ -1,4 +1,4 @@
-"""How much disease there is: metabolic tumour volume, total lesion glycolysis, and counts.
+"""How much disease there is: metabolic tumour volume, total lesion glycolysis, spread, and counts.
 
 A patient without lesions has a burden of 0, and so has one whose lesions all lie below the threshold.
 """
@@ -14,15 +14,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from vct.readout.base import Readout
-from vct.readout.lesions import LesionReadout, lesion_max, lesion_peak, lesion_region, lesions_in_view
+from vct.readout.heat import lesion_max, lesion_peak
+from vct.readout.lesions import LesionReadout, Of
+from vct.readout.reader import study_of
 from vct.readout.thresholds import AnyThreshold, FixedThreshold, LiverThreshold
-from vct.records import Lesion, Reading, Scan
+from vct.readout.truth import lesions_in_view
+from vct.records import Lesion, Mark, Reading, Scan
 
 
 class Burden(LesionReadout):
-    """Voxels within a lesion's contour, looked for in its ellipsoid dilated by the resolution; none counts twice."""
+    """Voxels within a lesion's contour, looked for in its marked region; regions do not overlap."""
 
-    of: str = Field(default="sum", min_length=1, max_length=40, description="sum, hottest, or a lesion's id")
+    of: Of = Field(default="sum", description="sum, hottest, target (of the first scan), targets (up to five)")
     threshold: AnyThreshold = Field(default=FixedThreshold(), description="rule that draws the contour")
 
     @abstractmethod
@@ -31,39 +34,34 @@ class Burden(LesionReadout):
 
     def measure(self, scan: Scan) -> Reading:
         """The burden on the image and in truth: that of planted lesions hot enough to be seen."""
-        lesions = self._chosen(scan)
-        if lesions is None:
-            return self.reading(scan, None, None)
         seen, truly_seen = self.threshold.seen_from(scan), self.threshold.truly_seen_from(scan)
         return self.reading(
             scan,
-            None if seen is None else self._measured(scan, lesions, seen),
-            None if truly_seen is None else self._true(lesions, truly_seen),
+            None if seen is None else self._measured(scan, seen),
+            None if truly_seen is None else self._true(scan, truly_seen),
         )
 
-    def _chosen(self, scan: Scan) -> list[Lesion] | None:
-        lesions = list(lesions_in_view(scan))
-        if self.of == "sum" or not lesions:
-            return lesions
-        if self.of == "hottest":
-            return [max(lesions, key=lambda lesion: lesion_max(scan, lesion))]
-        return [lesion for lesion in lesions if lesion.id == self.of] or None
+    def _measured(self, scan: Scan, seen_from: float) -> float:
+        study = study_of(scan)
+        if self.of == "hottest" and study.marks:
+            hottest = max(study.marks, key=lambda mark: lesion_max(scan, mark) * mark.appeal)
+            return self._piece(scan, hottest, seen_from)
+        return self.pick(scan, lambda mark: self._piece(scan, mark, seen_from)) or 0.0
 
-    def _measured(self, scan: Scan, lesions: list[Lesion], seen_from: float) -> float:
-        taken = np.zeros(scan.pet.grid.shape, dtype=np.bool_)
-        pieces = []
-        for lesion in lesions:
-            region = lesion_region(scan, lesion, scan.fwhm_mm)
-            level = self.threshold.contour(seen_from, lesion_max(scan, lesion))
-            inside = region.mask & (scan.pet.data[region.box] >= level) & ~taken[region.box]
-            taken[region.box] |= inside
-            values = scan.pet.data[region.box][inside].astype(np.float64)
-            pieces.append(self.content(values, scan.pet.grid.voxel_ml))
-        return math.fsum(pieces)
+    def _piece(self, scan: Scan, mark: Mark, seen_from: float) -> float:
+        if not mark.seen:
+            return 0.0
+        level = self.threshold.contour(seen_from, lesion_max(scan, mark)) * study_of(scan).contour_factor
+        values = mark.region.values(scan.pet.data)
+        return self.content(values[values >= level], scan.pet.grid.voxel_ml)
 
-    def _true(self, lesions: list[Lesion], seen_from: float) -> float:
-        seen = [lesion for lesion in lesions if lesion.suv >= seen_from]
-        return math.fsum(self.content(np.array([lesion.suv]), lesion.volume_ml) for lesion in seen)
+    def _true(self, scan: Scan, seen_from: float) -> float:
+        def planted(lesion: Lesion) -> float:
+            return self.content(np.array([lesion.suv]), lesion.volume_ml) if lesion.suv >= seen_from else 0.0
+
+        if self.of == "hottest" and lesions_in_view(scan):
+            return planted(max(lesions_in_view(scan), key=lambda lesion: lesion.suv))
+        return self.pick_true(scan, planted) or 0.0
 
 
 class Mtv(Burden):
@@ -106,6 +104,35 @@ class Tlg(Burden):
         return float(suv.sum()) * ml
 
 
+class Spread(Readout):
+    """Dmax: the largest distance between two lesions that are seen, centre to centre (Cottereau 2020, doi
+    10.2967/jnumed.119.229823). 0 with fewer than two. Lesions stand where they are hottest; truth: planted centres.
+    """
+
+    kind: Literal["dmax"] = "dmax"
+    threshold: AnyThreshold = Field(default=FixedThreshold(), description="rule that says from where a lesion is seen")
+
+    @property
+    def default_name(self) -> str:
+        """`dmax` and the rule of its threshold."""
+        return f"dmax_{self.threshold.tag}"
+
+    @property
+    def unit(self) -> str:
+        """Millimetres."""
+        return "mm"
+
+    def measure(self, scan: Scan) -> Reading:
+        """The distance on the image, and between planted lesions hot enough to be seen."""
+        seen, truly_seen = self.threshold.seen_from(scan), self.threshold.truly_seen_from(scan)
+        marks = [mark for mark in study_of(scan).marks if mark.seen]
+        value = None if seen is None else _widest([m.at_mm for m in marks if lesion_max(scan, m) >= seen])
+        planted = [lesion.center_mm for lesion in lesions_in_view(scan) if lesion.suv >= (truly_seen or math.inf)]
+        return self.reading(
+            scan, value, None if truly_seen is None else _widest([at for at in planted if at is not None])
+        )
+
+
 class CountReadout(Readout):
     """Number of lesions whose SUVpeak reaches the threshold. Truth: those whose planted uptake does."""
 
@@ -119,10 +146,11 @@ class CountReadout(Readout):
         return "1"
 
     def measure(self, scan: Scan) -> Reading:
-        """Count lesions seen on the image, and those that a perfect reader sees."""
+        """Count marks seen on the image, and lesions that a perfect reader sees."""
+        marks = [mark for mark in study_of(scan).marks if mark.seen and (mark.is_new or not self.only_new)]
         lesions = [lesion for lesion in lesions_in_view(scan) if lesion.is_new or not self.only_new]
         seen, truly_seen = self.threshold.seen_from(scan), self.threshold.truly_seen_from(scan)
-        value = None if seen is None else float(sum(lesion_peak(scan, lesion) >= seen for lesion in lesions))
+        value = None if seen is None else float(sum(lesion_peak(scan, mark) >= seen for mark in marks))
         truth = None if truly_seen is None else float(sum(lesion.suv >= truly_seen for lesion in lesions))
         return self.reading(scan, value, truth)
 
@@ -139,7 +167,7 @@ class LesionCount(CountReadout):
 
 
 class NewLesionCount(CountReadout):
-    """How many of the lesions that are seen were absent at the first visit."""
+    """How many of the lesions that are seen belong to none that the reader knew from earlier scans."""
 
     kind: Literal["new_lesion_count"] = "new_lesion_count"
 
@@ -149,3 +177,7 @@ class NewLesionCount(CountReadout):
     def default_name(self) -> str:
         """`new_lesion_count` and the rule of its threshold."""
         return f"new_lesion_count_{self.threshold.tag}"
+
+
+def _widest(points: list[tuple[float, float, float]]) -> float:
+    return max((math.dist(one, other) for one in points for other in points), default=0.0)

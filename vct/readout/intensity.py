@@ -1,18 +1,24 @@
-"""How hot lesions are: SUVmax, SUVpeak, SULpeak.
+"""How hot lesions are: SUVmax, SUVpeak, SULpeak, over the liver too, and as the eye sees it.
 
-A patient without any lesion has no value: there is nothing to lay a region on. A lesion that faded is still read at
-its place, since courses keep it with the little uptake that is left; so a complete response gets its number.
+A patient on whose scan nothing was marked has no value: there is nothing to lay a region on. A lesion that faded is
+still read at its place, so a complete response gets its number.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
-from vct.readout.lesions import LesionReadout, lesion_max, lesion_peak, lesions_in_view, true_peak
+from vct.readout.heat import lesion_max, lesion_peak
+from vct.readout.lesions import LesionReadout
+from vct.readout.reader import study_of
+from vct.readout.regions import percist_region
 from vct.readout.suv import LeanMass, sul_per_suv
-from vct.records import Reading, Scan
+from vct.readout.truth import true_peak
+from vct.records import Lesion, Mark, Reading, Scan
 
 
 class SuvMax(LesionReadout):
@@ -32,9 +38,8 @@ class SuvMax(LesionReadout):
 
     def measure(self, scan: Scan) -> Reading:
         """The maximum over the lesion's region."""
-        lesions = lesions_in_view(scan)
-        value = self.pick({lesion.id: lesion_max(scan, lesion) for lesion in lesions})
-        return self.reading(scan, value, self.pick({lesion.id: lesion.suv for lesion in lesions}))
+        value = self.pick(scan, lambda mark: lesion_max(scan, mark))
+        return self.reading(scan, value, self.pick_true(scan, lambda lesion: lesion.suv))
 
 
 class PeakReadout(LesionReadout):
@@ -57,11 +62,16 @@ class PeakReadout(LesionReadout):
 
     def measure_scaled(self, scan: Scan, scale: float) -> Reading:
         """SUVpeak times `scale`."""
-        lesions, at_max = lesions_in_view(scan), self.placement == "at_max"
-        value = self.pick({lesion.id: scale * lesion_peak(scan, lesion, at_max=at_max) for lesion in lesions})
-        known = {lesion.id: true_peak(scan, lesion) for lesion in lesions}
-        truth = self.pick({name: None if peak is None else scale * peak for name, peak in known.items()})
-        return self.reading(scan, value, truth)
+        at_max = self.placement == "at_max"
+
+        def measured(mark: Mark) -> float:
+            return scale * lesion_peak(scan, mark, at_max=at_max)
+
+        def planted(lesion: Lesion) -> float | None:
+            peak = true_peak(scan, lesion)
+            return None if peak is None else scale * peak
+
+        return self.reading(scan, self.pick(scan, measured), self.pick_true(scan, planted))
 
 
 class SuvPeak(PeakReadout):
@@ -94,3 +104,103 @@ class SulPeak(PeakReadout):
         """The peak of SUVbw times lean mass over weight; None where the formula gives no lean mass."""
         scale = sul_per_suv(self.lean_mass, scan.snapshot.patient)
         return self.reading(scan, None, None) if scale is None else self.measure_scaled(scan, scale)
+
+
+class TumourToLiver(LesionReadout):
+    """SUVpeak over the mean of PERCIST's sphere in the liver. Truth: the same of the planted uptakes."""
+
+    kind: Literal["tumour_to_liver"] = "tumour_to_liver"
+
+    @property
+    def default_name(self) -> str:
+        """`tumour_to_liver`."""
+        return self.tagged("tumour_to_liver")
+
+    @property
+    def unit(self) -> str:
+        """A ratio."""
+        return "1"
+
+    def measure(self, scan: Scan) -> Reading:
+        """The ratio; None without a liver."""
+        liver, planted = percist_region(scan, "liver"), scan.planted_suv.get("liver")
+        value = self.pick(scan, lambda mark: lesion_peak(scan, mark))
+        truth = self.pick_true(scan, lambda lesion: true_peak(scan, lesion))
+        return self.reading(
+            scan,
+            None if value is None or liver is None else value / float(liver.values(scan.pet.data).mean()),
+            None if truth is None or not planted else truth / planted,
+        )
+
+
+class QPet(LesionReadout):
+    """qPET: mean of a lesion's four hottest connected voxels over the liver's mean (Hasenclever 2014, doi
+    10.1007/s00259-014-2714-x). Voxels are connected by faces, from the hottest on. Truth: the planted uptakes' ratio.
+    """
+
+    kind: Literal["qpet"] = "qpet"
+
+    @property
+    def default_name(self) -> str:
+        """`qpet`."""
+        return self.tagged("qpet")
+
+    @property
+    def unit(self) -> str:
+        """A ratio."""
+        return "1"
+
+    def measure(self, scan: Scan) -> Reading:
+        """The ratio; None without a liver."""
+        liver, planted = percist_region(scan, "liver"), scan.planted_suv.get("liver")
+        value = self.pick(scan, lambda mark: _four_hottest(scan, mark))
+        truth = self.pick_true(scan, lambda lesion: lesion.suv)
+        return self.reading(
+            scan,
+            None if value is None or liver is None else value / float(liver.values(scan.pet.data).mean()),
+            None if truth is None or not planted else truth / planted,
+        )
+
+
+class VisualUptake(LesionReadout):
+    """SUVpeak as the reader's eye takes it: times the exponential of the study's grading error. For Deauville scores.
+
+    A machine without error sees SUVpeak itself. Where nothing was marked the eye sees no uptake: 0.
+    """
+
+    kind: Literal["visual_uptake"] = "visual_uptake"
+
+    @property
+    def default_name(self) -> str:
+        """`visual_uptake`."""
+        return self.tagged("visual_uptake")
+
+    @property
+    def unit(self) -> str:
+        """SUVbw."""
+        return "g/ml"
+
+    def measure(self, scan: Scan) -> Reading:
+        """The perceived peak, beside the planted one."""
+        value = self.pick(scan, lambda mark: lesion_peak(scan, mark))
+        truth = self.pick_true(scan, lambda lesion: true_peak(scan, lesion))
+        seen = 0.0 if value is None else value * math.exp(study_of(scan).grade_shift)
+        return self.reading(scan, seen, truth if scan.snapshot.lesions else 0.0)
+
+
+def _four_hottest(scan: Scan, mark: Mark) -> float:
+    """Mean of the hottest voxel and the three hottest that hang on to it, one after another."""
+    image = np.where(mark.region.mask, scan.pet.data[mark.region.box], -np.inf)
+    first = np.unravel_index(int(image.argmax()), image.shape)
+    taken = [tuple(int(at) for at in first)]
+    edge: dict[tuple[int, ...], float] = {}
+    while len(taken) < 4:
+        x, y, z = taken[-1]
+        for place in ((x - 1, y, z), (x + 1, y, z), (x, y - 1, z), (x, y + 1, z), (x, y, z - 1), (x, y, z + 1)):
+            if all(0 <= at < n for at, n in zip(place, image.shape, strict=True)) and place not in taken:
+                edge[place] = float(image[place])
+        best = max(edge, key=lambda place: edge[place])
+        if edge.pop(best) == -np.inf:
+            break
+        taken.append(best)
+    return float(np.mean([scan.pet.data[mark.region.box][place] for place in taken]))

@@ -1,4 +1,4 @@
-"""Uptake of organs, read in the true labels of the scan."""
+"""Uptake of organs, read in their labels."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from pydantic import Field, field_validator, model_validator
 from vct.errors import nearest
 from vct.part import Part, one_of
 from vct.readout.base import Readout
-from vct.readout.regions import Region, organ_region, percist_region
+from vct.readout.regions import organ_region, percist_region
+from vct.readout.segmenter import organ_labels
 from vct.readout.suv import LeanMass, sul_per_suv
 from vct.records import Reading, Scan
+from vct.shapes import Region
 from vct.structures import GROUPS, STRUCTURES
 
 
@@ -105,9 +107,10 @@ class OrganSuv(Readout):
         if self.organ in scan.planted_suv:
             return self.reduce(np.array([scan.planted_suv[self.organ]]))
         members = [name for name in GROUPS.get(self.organ, ()) if name in scan.planted_suv]
-        if not members or scan.labels is None:
+        labels = organ_labels(scan)
+        if not members or labels is None:
             return None
-        counts = np.bincount(scan.labels.data.ravel(), minlength=256)[[STRUCTURES[name] for name in members]]
+        counts = np.bincount(labels.data.ravel(), minlength=256)[[STRUCTURES[name] for name in members]]
         return self.reduce(np.repeat([scan.planted_suv[name] for name in members], counts)) if counts.any() else None
 
 

@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vct.readout.memo import once_per_scan
+from vct.readout.reader import study_of
+from vct.readout.segmenter import organ_labels
 from vct.records import Scan
-from vct.shapes import Box, ellipsoid_box
+from vct.shapes import Box, Region
 from vct.structures import labels_of
-from vct.volume import Grid, Triple
+from vct.volume import Grid
 
 LIVER_RADIUS_MM = 15.0
 AORTA_RADIUS_MM = 5.0
 AORTA_HALF_LENGTH_MM = 10.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Region:
-    """A set of voxels: `mask` within `box` of a volume."""
-
-    box: Box
-    mask: NDArray[np.bool_]
-
-    def values(self, data: NDArray[Any]) -> NDArray[np.float64]:
-        """Values (N,) of a volume's `data` (X, Y, Z) in the region, in double precision."""
-        return np.asarray(data[self.box][self.mask], dtype=np.float64)
-
-
-def ellipsoid_mask(grid: Grid, center_mm: Triple, semi_axes: Triple, box: Box) -> NDArray[np.bool_]:
-    """Which voxel centres of `box` lie in the ellipsoid."""
-    terms = [
-        ((axis.ravel()[piece] - c) / a) ** 2
-        for axis, piece, c, a in zip(grid.axes_mm(), box, center_mm, semi_axes, strict=True)
-    ]
-    return np.asarray(terms[0][:, None, None] + terms[1][None, :, None] + terms[2][None, None, :] <= 1.0)
-
-
 @once_per_scan
 def organ_region(scan: Scan, organ: str, erode_mm: float) -> Region | None:
-    """Voxels of a structure or group that lie at least `erode_mm` inside it and not near a planted lesion.
+    """Voxels of a structure or group that lie at least `erode_mm` inside it and not near a marked lesion.
 
     None when the scan has no labels, or nothing is left.
     """
@@ -85,11 +65,12 @@ def percist_region(scan: Scan, organ: Literal["liver", "aorta"]) -> Region | Non
 
 def _labelled(scan: Scan, organ: str) -> tuple[Box, NDArray[np.bool_]] | None:
     """The tight box about an organ and its voxels in there."""
-    if scan.labels is None:
+    labels = organ_labels(scan)
+    if labels is None:
         return None
     wanted = np.zeros(256, dtype=np.bool_)
     wanted[list(labels_of(organ))] = True
-    mask = wanted[scan.labels.data]
+    mask = wanted[labels.data]
     box = []
     for axes in ((1, 2), (0, 2), (0, 1)):
         found = np.flatnonzero(mask.any(axis=axes))
@@ -109,13 +90,21 @@ def _depth_mm(inside: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
 
 
 def _near_lesions(scan: Scan, box: Box) -> NDArray[np.bool_]:
-    """Voxels of `box` in or within 1.5 FWHM of a planted lesion, where its activity has spilled."""
-    grid, margin = scan.pet.grid, 1.5 * scan.fwhm_mm
-    near = np.zeros([piece.stop - piece.start for piece in box], dtype=np.bool_)
-    for lesion in scan.snapshot.lesions:
-        if lesion.center_mm is not None:
-            x, y, z = (axis + margin for axis in lesion.semi_axes_mm)
-            reach = ellipsoid_box(grid, lesion.center_mm, (x, y, z))
-            if all(a.start < b.stop and b.start < a.stop for a, b in zip(reach, box, strict=True)):
-                near |= ellipsoid_mask(grid, lesion.center_mm, (x, y, z), box)
-    return near
+    """Voxels of `box` in a marked lesion or within the scan's FWHM of it, where its activity has spilled."""
+    from scipy import ndimage
+
+    marked = np.zeros(scan.pet.grid.shape, dtype=np.bool_)
+    for mark in study_of(scan).marks:
+        if mark.seen:
+            marked[mark.region.box] |= mark.region.mask
+    reach = [max(1, round(scan.fwhm_mm / spacing)) for spacing in scan.pet.grid.spacing_mm]
+    wide = [
+        slice(max(0, piece.start - n), piece.stop + n) for piece, n in zip(box, reach, strict=True)
+    ]
+    if not marked[tuple(wide)].any():
+        return np.zeros([piece.stop - piece.start for piece in box], dtype=np.bool_)
+    grown = ndimage.maximum_filter(marked[tuple(wide)], [2 * n + 1 for n in reach])
+    inner = tuple(
+        slice(piece.start - outer.start, piece.stop - outer.start) for piece, outer in zip(box, wide, strict=True)
+    )
+    return np.asarray(grown[inner])

@@ -71,14 +71,3 @@ def sphere_means(image: NDArray[Any], spacing_mm: Triple) -> NDArray[np.float64]
         for array in (np.asarray(image, dtype=np.float64), np.ones(image.shape))
     )
     return np.asarray(sums / np.rint(counts))
-
-
-def highest_peak(image: NDArray[Any], positions: NDArray[np.bool_], spacing_mm: Triple) -> float:
-    """The highest sphere mean among `positions` (IBSI: global intensity peak)."""
-    return float(sphere_means(image, spacing_mm)[positions].max())
-
-
-def peak_at_max(image: NDArray[Any], positions: NDArray[np.bool_], spacing_mm: Triple) -> float:
-    """The sphere mean about the hottest voxel of `positions`; of tied ones the highest (IBSI: local intensity peak)."""
-    hottest = positions & (image == image[positions].max())
-    return float(sphere_means(image, spacing_mm)[hottest].max())

@@ -114,7 +114,32 @@ class LiverThreshold(Threshold):
         return None if liver is None else self.times_mean * liver
 
 
-THRESHOLDS = (FixedThreshold, FractionThreshold, LiverThreshold, *plugins("thresholds"))
+class QPetThreshold(Threshold):
+    """A multiple of the liver's mean: 1.3, the border of qPET between Deauville 3 and 4.
+
+    Hasenclever 2014, doi 10.1007/s00259-014-2714-x; there for the mean of the four hottest voxels, here for each.
+    """
+
+    kind: Literal["qpet"] = "qpet"
+    times_mean: float = Field(default=1.3, gt=0.0, le=10.0)
+
+    @property
+    def tag(self) -> str:
+        """`qpet1.3`, say."""
+        return f"qpet{self.times_mean:g}"
+
+    def seen_from(self, scan: Scan) -> float | None:
+        """From the mean of PERCIST's sphere in the liver; None when the liver cannot be found."""
+        region = percist_region(scan, "liver")
+        return None if region is None else self.times_mean * float(region.values(scan.pet.data).mean())
+
+    def truly_seen_from(self, scan: Scan) -> float | None:
+        """From the planted uptake of the liver; None when it is not known."""
+        liver = scan.planted_suv.get("liver")
+        return None if liver is None else self.times_mean * liver
+
+
+THRESHOLDS = (FixedThreshold, FractionThreshold, LiverThreshold, QPetThreshold, *plugins("thresholds"))
 if TYPE_CHECKING:
     AnyThreshold = Threshold
 else:

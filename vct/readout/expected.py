@@ -1,0 +1,110 @@
+"""What a reader expects to see without disease: each organ's own uptake, as blurred as the scan is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vct.shapes import FWHM_PER_SIGMA
+from vct.structures import GROUPS, STRUCTURES, labels_of
+from vct.volume import Grid
+
+PHYSIOLOGICAL = (
+    *("brain", "heart", "kidneys", "renal_pelvis", "urinary_bladder"),
+    *("stomach", "small_bowel", "duodenum", "colon", "esophagus", "spinal_cord"),
+)
+"""Organs whose own uptake is high or patchy: no lesion is looked for in them, and their spill is expected."""
+
+_MUSCLES = tuple(
+    name for name in STRUCTURES if name.startswith(("skeletal_muscle", "gluteus", "autochthon", "iliopsoas"))
+)
+TISSUES: tuple[tuple[str, ...], ...] = (
+    GROUPS["lungs"],
+    GROUPS["kidneys"],
+    GROUPS["heart"],
+    (*GROUPS["bone"], "skull"),
+    _MUSCLES,
+    ("subcutaneous_fat", "torso_fat", "skin", "breast"),
+)
+"""Structures that count as one tissue; every other structure is its own."""
+
+MOST_PLAUSIBLE = {"liver": 4.0, "spleen": 4.0, "aorta": 3.5, "vertebrae_L1": 3.5, "lung_upper_lobe_left": 1.5}
+"""SUVbw above which an organ's own uptake is not believed, by a member of the tissue (assumed, far above the means of
+healthy adults in hedyPET v1.0: liver 2.3, spleen 1.8, aorta 1.6, vertebrae 1.4, lungs 0.5)."""
+
+BIN_SUV, MOST_SUV = 0.05, 150.0
+CLEARLY, ROUNDS = 0.95, 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expected:
+    """SUVbw of the healthy body (X, Y, Z) and its spread from voxel to voxel, both on the PET's grid and smoothed as
+    the image that is searched; `physiological` are the voxels of organs that are not searched.
+    """
+
+    uptake: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    physiological: NDArray[np.bool_]
+
+
+def expected(suv: NDArray[Any], labels: NDArray[np.uint8] | None, grid: Grid, fwhm_mm: float) -> Expected:
+    """From the searched image `suv` (X, Y, Z), whose resolution is `fwhm_mm`, and the organ labels.
+
+    Of each tissue the median counts, of physiological ones the 95th percentile, since their hot spots are their own;
+    the spread is the median less the 16th percentile, which lesions do not touch. Tissue values are corrected for what
+    blur took from thin organs by comparing expected with observed medians (region-based, as in Rousset 1998, J Nucl Med
+    39:904, by iteration). Without labels the whole body is one tissue and nothing is excluded.
+    """
+    tissue = _tissues()[labels] if labels is not None else (suv > 0.1).astype(np.uint8)
+    observed, spread = _quantiles(suv, tissue)
+    value = observed.copy()
+    variances = [(fwhm_mm / FWHM_PER_SIGMA / spacing) ** 2 for spacing in grid.spacing_mm]
+    for _ in range(ROUNDS):
+        uptake = _smoothed(value[tissue], variances)
+        seen, _ = _quantiles(uptake, tissue)
+        value = np.clip(value * observed / np.maximum(seen, 1e-3), observed / 2.0, observed * 3.0).astype(np.float32)
+    uptake = _smoothed(value[tissue], variances)
+    excluded = np.zeros(256, dtype=np.bool_)
+    excluded[list(_physiological())] = labels is not None
+    return Expected(uptake, _smoothed(spread[tissue], variances), excluded[tissue])
+
+
+def _smoothed(data: NDArray[np.float32], variances: list[float]) -> NDArray[np.float32]:
+    from scipy import ndimage
+
+    return np.asarray(ndimage.gaussian_filter(data, [variance**0.5 for variance in variances], truncate=3.0))
+
+
+def _tissues() -> NDArray[np.uint8]:
+    """Tissue of each label: the number of its first member."""
+    table = np.arange(256, dtype=np.uint8)
+    for members in TISSUES:
+        table[[STRUCTURES[name] for name in members]] = STRUCTURES[members[0]]
+    return table
+
+
+def _physiological() -> set[int]:
+    table = _tissues()
+    return {int(table[number]) for name in PHYSIOLOGICAL for number in labels_of(name)}
+
+
+def _quantiles(suv: NDArray[Any], tissue: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The value of each tissue (256,) and its spread, from one histogram; 0 for tissues that are not there."""
+    n_bins = round(MOST_SUV / BIN_SUV) + 1
+    bins = np.clip(suv * (1.0 / BIN_SUV), 0, n_bins - 1).astype(np.int32)
+    bins += tissue.astype(np.int32) * n_bins
+    counts = np.bincount(bins.ravel(), minlength=256 * n_bins).reshape(256, n_bins)
+    upto = np.cumsum(counts, axis=1) / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    low, middle, high = ((upto < share).sum(axis=1) * BIN_SUV + BIN_SUV / 2.0 for share in (0.16, 0.5, CLEARLY))
+    there = counts.any(axis=1)
+    value = np.where(there, middle, 0.0)
+    numbers = sorted(_physiological())
+    value[numbers] = np.where(there, high, 0.0)[numbers]
+    table = _tissues()
+    for name, most in MOST_PLAUSIBLE.items():
+        number = int(table[STRUCTURES[name]])
+        value[number] = min(float(value[number]), most)
+    return value.astype(np.float32), np.where(there, middle - low, 0.0).astype(np.float32)
