@@ -4,8 +4,10 @@ from typing import Literal
 
 import vct
 from vct.readout.base import Readout
-from vct.readout.lesions import lesion_peak, lesions_in_view
+from vct.readout.heat import lesion_peak
+from vct.readout.reader import study_of
 from vct.readout.regions import percist_region
+from vct.readout.truth import lesions_in_view
 from vct.records import Reading, Scan
 
 
@@ -27,14 +29,14 @@ class HotShare(Readout):
 
     def measure(self, scan: Scan) -> Reading:
         """Count on the image and in truth."""
-        lesions, liver = lesions_in_view(scan), percist_region(scan, "liver")
-        if not lesions or liver is None:
+        marks, lesions, liver = study_of(scan).marks, lesions_in_view(scan), percist_region(scan, "liver")
+        if not marks or not lesions or liver is None:
             return self.reading(scan, None, None)
         level = self.times * float(liver.values(scan.pet.data).mean())
         true_level = self.times * scan.planted_suv["liver"]
-        seen = sum(lesion_peak(scan, lesion) > level for lesion in lesions)
+        seen = sum(lesion_peak(scan, mark) > level for mark in marks)
         true = sum(lesion.suv > true_level for lesion in lesions)
-        return self.reading(scan, seen / len(lesions), true / len(lesions))
+        return self.reading(scan, seen / len(marks), true / len(lesions))
 
 
 readouts = (HotShare(), HotShare(times=3.0))
@@ -43,4 +45,6 @@ protocol = vct.load("test_retest").model_copy(
 )
 result = vct.run(protocol, vct.make_engine("phantom", 8.0))
 for reading in result.readings:
+    if reading.value is None or reading.truth is None:
+        continue
     print(f"{reading.patient} {reading.visit:>6} {reading.readout}: {reading.value:.2f}, in truth {reading.truth:.2f}")

@@ -96,6 +96,7 @@ NEEDED: dict[str, Any] = {
     "liver_mean": "b",
     "liver_sd": "c",
     "new_lesions": "d",
+    **dict.fromkeys(("suv", "suv_max", "uptake", "mediastinum", "liver", "sum_of_diameters"), "e"),
     "by": "site",
     "null": 0.0,
 }

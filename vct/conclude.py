@@ -28,14 +28,16 @@ def conclude(
         end = watched(protocol, protocol.design, enrolment, readings, outcomes_of, seed)
     outcomes = both_sources(protocol, end.enrolment, end.readings)
     arms = [arm.name for arm in protocol.arms]
-    comparisons = compare_all(protocol.analyses, outcomes, end.enrolment, arms)
+    by_reader = _by_reader(protocol, end.enrolment, end.readings)
+    comparisons = compare_all(protocol.analyses, outcomes, end.enrolment, arms, by_reader)
     comparisons = (*end.comparisons, *comparisons)
     if protocol.multiplicity:
         comparisons = adjusted(protocol.multiplicity, comparisons)
     return TrialResult(
         protocol=protocol.resolved(),
         enrolment=end.enrolment,
-        readings=end.readings,
+        readings=tuple(item for item in end.readings if not item.reader),
+        readings_by_reader=tuple(item for item in end.readings if item.reader),
         outcomes=outcomes,
         comparisons=comparisons,
         provenance={key: value for key, value in provenance.items() if key != "protocol"},
@@ -55,13 +57,27 @@ def both_sources(protocol: Protocol, enrolment: Enrolment, readings: Sequence[Re
 def outcomes_of(
     endpoints: Iterable[Endpoint], patients: Iterable[Patient], readings: Iterable[Reading], source: Source
 ) -> list[Outcome]:
-    """What the endpoints make of the patients' readings."""
+    """What the endpoints make of the patients' readings of record."""
     own: dict[tuple[str, str], list[Reading]] = defaultdict(list)
     for reading in readings:
-        own[reading.patient, reading.arm].append(reading)
+        if not reading.reader:
+            own[reading.patient, reading.arm].append(reading)
     return [
         replace(outcome, source=source)
         for endpoint in endpoints
         for patient in patients
         for outcome in endpoint.derive(patient, own[patient.id, patient.arm])
+    ]
+
+
+def _by_reader(protocol: Protocol, enrolment: Enrolment, readings: Iterable[Reading]) -> list[Outcome]:
+    """What each named reader's own readings would have made of the endpoints."""
+    own: dict[str, list[Reading]] = defaultdict(list)
+    for reading in readings:
+        own[reading.reader].append(replace(reading, reader=""))
+    return [
+        replace(outcome, reader=name)
+        for name in own
+        if name
+        for outcome in outcomes_of(protocol.endpoints, enrolment.patients, own[name], "measured")
     ]

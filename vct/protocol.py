@@ -15,7 +15,7 @@ from vct.course import AnyCourse
 from vct.endpoint import AnyEndpoint
 from vct.errors import Problem, SpecError, nearest
 from vct.part import Part, references
-from vct.readout import AnyReadout
+from vct.readout import AnyReadout, Panel
 from vct.records import Enrolment
 from vct.shipped import shipped, shipped_names
 from vct.stats import AnyAnalysis
@@ -41,6 +41,7 @@ class Protocol(Part):
     visits: tuple[PlannedVisit, ...] = Field(min_length=1, max_length=50)
     course: AnyCourse
     acquisition: Acquisition
+    reading: Panel = Field(default=Panel(), description="who reads the scans, and which reading counts")
     readouts: tuple[AnyReadout, ...] = Field(min_length=1, max_length=100)
     endpoints: tuple[AnyEndpoint, ...] = Field(default=(), max_length=50)
     analyses: tuple[AnyAnalysis, ...] = Field(default=(), max_length=100)

@@ -187,7 +187,8 @@ class Outcome:
     `value` is None when the outcome is missing; `rule` says which rule fired with its numbers, or why it is missing. A
     responder endpoint has value 0 or 1. Survival endpoints fill `event` and `time_days`. `baseline` is the covariate
     for ANCOVA. `unchanged` is what `value` would be had nothing changed since baseline (0 for a change), for
-    baseline-observation-carried-forward. `source` tells whether measured readings or planted truths went in.
+    baseline-observation-carried-forward. `source` tells whether measured readings or planted truths went in, `reader`
+    whose readings ("": those of record).
     """
 
     patient: str
@@ -203,6 +204,7 @@ class Outcome:
     unchanged: float | None = None
     rule: str = ""
     source: Source = "measured"
+    reader: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,7 +294,10 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """All that a trial produced, as the report prints it. `protocol` is the resolved protocol as plain data."""
+    """All that a trial produced, as the report prints it. `protocol` is the resolved protocol as plain data.
+
+    `readings` are those of record; where several readers looked, `readings_by_reader` are each one's own.
+    """
 
     protocol: Mapping[str, Any]
     enrolment: Enrolment
@@ -300,4 +305,5 @@ class TrialResult:
     outcomes: tuple[Outcome, ...]
     comparisons: tuple[Comparison, ...]
     provenance: Mapping[str, Any]
+    readings_by_reader: tuple[Reading, ...] = ()
     looks: tuple[Look, ...] = ()

@@ -44,13 +44,14 @@ class Walk:
     def __call__(self, patient: Patient) -> tuple[Reading, ...]:
         """Scan and read every visit that the patient attends. Raises PatientError, which names the patient."""
         readings: list[Reading] = []
+        read = self.protocol.reading.desk(self.seed)
         for visit in self.visits[patient.id, patient.arm]:
             try:
                 snapshot = self.protocol.course.at(patient, visit, self.seed)
                 scan = self.engine.generate(snapshot, self.seed)
                 scan = self.protocol.acquisition.acquire(scan, self.seed)
                 self._keep(scan)
-                readings += [readout.measure(scan) for readout in self.protocol.readouts]
+                readings += read(scan, self.protocol.readouts)
             except VctError:
                 raise
             except Exception as error:

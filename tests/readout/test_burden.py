@@ -8,8 +8,9 @@ import pytest
 from scipy.optimize import brentq
 
 from vct.acquisition.blur import blurred
-from vct.readout.burden import LesionCount, Mtv, NewLesionCount, Tlg
-from vct.readout.thresholds import FixedThreshold, FractionThreshold, LiverThreshold
+from vct.readout.burden import LesionCount, Mtv, NewLesionCount, Spread, Tlg
+from vct.readout.reader import Reader
+from vct.readout.thresholds import FixedThreshold, FractionThreshold, LiverThreshold, QPetThreshold
 from vct.records import Lesion, Scan
 from vct.shapes import FWHM_PER_SIGMA
 
@@ -92,35 +93,64 @@ def test_the_liver_draws_the_line(make_scan: Make, make_lesion: MakeLesion) -> N
     assert (count.value, count.truth, count.unit) == (1.0, 1.0, "1")
 
 
-def test_new_lesions_count_once_they_are_seen(make_scan: Make, make_lesion: MakeLesion) -> None:
+def test_new_lesions_are_those_that_the_reader_did_not_know(make_scan: Make, make_lesion: MakeLesion) -> None:
+    old = make_lesion(25.0, 9.0, (-60.0, 50.0, 0.0))
     lesions = [
-        make_lesion(25.0, 9.0, (-60.0, 50.0, 0.0)),
+        old,
         make_lesion(25.0, 9.0, (-60.0, -50.0, 0.0), id="N1", is_new=True),
         make_lesion(25.0, 2.0, (-60.0, 0.0, 40.0), id="N2", is_new=True),
         make_lesion(7.0, 5.0, (-60.0, 0.0, -40.0), id="N3", is_new=True),
     ]
-    scan = seen(make_scan(lesions))
-    new = NewLesionCount().measure(scan)
+    reader, first, later = Reader(), seen(make_scan([old])), seen(make_scan(lesions))
+    before = reader.look(first, None, 1)
+    assert NewLesionCount().measure(replace(first, study=before)).value == 0.0
+    later = replace(later, study=reader.look(later, before, 1))
+    new = NewLesionCount().measure(later)
     assert new.value == 1.0
     assert new.truth == 2.0, "a perfect reader resolves the small one as well"
+    assert LesionCount().measure(later).value == 2.0
+
+
+def test_a_scan_without_lesions_makes_all_later_ones_new(make_scan: Make, make_lesion: MakeLesion) -> None:
+    reader = Reader()
+    before = reader.look(seen(make_scan()), None, 1)
+    later = seen(make_scan([make_lesion(25.0, 9.0, is_new=True)]))
+    assert NewLesionCount().measure(replace(later, study=reader.look(later, before, 1))).value == 1.0
+
+
+def test_touching_lesions_are_told_apart_and_count_once(make_scan: Make, make_lesion: MakeLesion) -> None:
+    two = [make_lesion(24.0, 10.0, (-60.0, 13.0, 0.0)), make_lesion(24.0, 8.0, (-60.0, -13.0, 0.0), id="L2")]
+    scan = seen(make_scan(two, spacing_mm=2.0))
     assert LesionCount().measure(scan).value == 2.0
+    reading = Mtv(threshold=FixedThreshold(suv=5.0)).measure(scan)
+    assert reading.value == pytest.approx(reading.truth, rel=0.15)
 
 
-def test_overlapping_lesions_count_their_voxels_once(make_scan: Make, make_lesion: MakeLesion) -> None:
-    scan = seen(make_scan([make_lesion(30.0)]))
-    both = replace(scan.snapshot, lesions=(*scan.snapshot.lesions, make_lesion(30.0, id="L2")))
-    once, twice = (Mtv(threshold=HALF).measure(item).value for item in (scan, replace(scan, snapshot=both)))
-    assert once == twice
-
-
-def test_sum_hottest_and_one_by_name(make_scan: Make, make_lesion: MakeLesion) -> None:
+def test_sum_hottest_and_targets(make_scan: Make, make_lesion: MakeLesion) -> None:
     lesions = [make_lesion(40.0, 7.0, (-60.0, 45.0, 0.0)), make_lesion(24.0, 12.0, (-60.0, -45.0, 0.0), id="L2")]
     scan = seen(make_scan(lesions))
-    read = {of: Mtv(threshold=HALF, of=of).measure(scan) for of in ("sum", "hottest", "L1", "L2", "L9")}
-    assert read["hottest"].value == read["L2"].value
-    assert read["sum"].value == pytest.approx(read["L1"].value + read["L2"].value)
-    assert read["sum"].truth == pytest.approx(read["L1"].truth + read["L2"].truth)
-    assert read["L9"].value is read["L9"].truth is None
+    read = {of: Mtv(threshold=HALF, of=of).measure(scan) for of in ("sum", "hottest", "target", "targets")}
+    assert read["hottest"].value == read["target"].value
+    assert read["hottest"].truth == read["target"].truth == pytest.approx(7.238, rel=1e-3)
+    assert read["sum"].value == read["targets"].value > read["hottest"].value + 20.0
+    assert read["sum"].truth == pytest.approx(7.238 + 33.51, rel=1e-3)
+
+
+def test_spread_is_the_widest_distance(make_scan: Make, make_lesion: MakeLesion) -> None:
+    places = [(-60.0, 60.0, 0.0), (-60.0, -40.0, 0.0), (-40.0, 0.0, 40.0)]
+    lesions = [make_lesion(20.0, 9.0, place, id=f"L{n}") for n, place in enumerate(places)]
+    reading = Spread().measure(seen(make_scan(lesions, spacing_mm=2.0)))
+    assert reading.truth == pytest.approx(100.0)
+    assert reading.value == pytest.approx(100.0, abs=8.0), "the hottest voxel of a plateau is anywhere on it"
+    assert Spread().measure(seen(make_scan(lesions[:1]))).value == 0.0
+    assert (reading.readout, reading.unit) == ("dmax_suv4", "mm")
+
+
+def test_qpet_draws_a_line_at_the_liver(make_scan: Make, make_lesion: MakeLesion) -> None:
+    scan = seen(make_scan([make_lesion(40.0, 10.0)]))
+    assert QPetThreshold().seen_from(scan) == pytest.approx(2.6, rel=1e-3)
+    assert QPetThreshold().truly_seen_from(scan) == pytest.approx(2.6)
+    assert Mtv(threshold=QPetThreshold()).measure(scan).readout == "mtv_qpet1.3"
 
 
 def test_no_disease_is_no_burden(make_scan: Make) -> None:

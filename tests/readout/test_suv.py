@@ -7,11 +7,10 @@ from hypothesis import strategies as st
 
 from vct.readout.suv import (
     PEAK_RADIUS_MM,
-    highest_peak,
     lean_mass_kg,
-    peak_at_max,
     peak_sphere,
     sphere_means,
+    sphere_peak,
     sul_per_suv,
 )
 from vct.records import Patient
@@ -45,11 +44,11 @@ def test_golden_ibsi_mean_and_variance() -> None:
 
 
 def test_golden_ibsi_local_intensity_peak() -> None:
-    assert round(peak_at_max(IBSI, ibsi_mask(), SPACING), 2) == 2.60
+    assert round(sphere_peak(IBSI, ibsi_mask(), SPACING, at_max=True), 2) == 2.60
 
 
 def test_golden_ibsi_global_intensity_peak() -> None:
-    assert round(highest_peak(IBSI, ibsi_mask(), SPACING), 2) == 3.10
+    assert round(sphere_peak(IBSI, ibsi_mask(), SPACING), 2) == 3.10
 
 
 def test_the_sphere_holds_one_millilitre() -> None:
@@ -78,7 +77,7 @@ def test_a_uniform_image_has_its_value_as_peak(suv: float, spacing: float) -> No
 def test_peak_lies_between_mean_and_max() -> None:
     image = stream(1, "image").random((20, 20, 20))
     everywhere = np.ones(image.shape, dtype=bool)
-    local, best = peak_at_max(image, everywhere, SPACING), highest_peak(image, everywhere, SPACING)
+    local, best = sphere_peak(image, everywhere, SPACING, at_max=True), sphere_peak(image, everywhere, SPACING)
     assert local <= best
     assert image.mean() < best < image.max()
 
@@ -87,7 +86,7 @@ def test_of_tied_maxima_the_better_surrounded_one_counts() -> None:
     image = np.ones((30, 9, 9))
     image[5, 4, 4] = image[20, 4, 4] = 9.0
     image[21, 4, 4] = 8.0
-    assert peak_at_max(image, image > 0, SPACING) == pytest.approx(1.0 + (8.0 + 7.0) / 123.0)
+    assert sphere_peak(image, image > 0, SPACING, at_max=True) == pytest.approx(1.0 + (8.0 + 7.0) / 123.0)
 
 
 def test_golden_lean_mass() -> None:

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from vct.endpoint.categorical import Percist, Response
 from vct.endpoint.change import AbsoluteChange, LogRatio, PercentChange, Value
+from vct.endpoint.deauville import Deauville, Lugano
+from vct.endpoint.eortc import DeltaSuvMax, Eortc
+from vct.endpoint.recist import BestOverallResponse, Recist
 from vct.endpoint.survival import ProgressionTime
 from vct.part import one_of, plugins
 
@@ -16,6 +19,12 @@ ENDPOINTS = (
     Value,
     Percist,
     Response,
+    Eortc,
+    DeltaSuvMax,
+    Deauville,
+    Lugano,
+    Recist,
+    BestOverallResponse,
     ProgressionTime,
     *plugins("endpoints"),
 )

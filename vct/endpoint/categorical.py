@@ -24,6 +24,9 @@ class Percist(FromBaseline):
 
     kind: Literal["percist"] = "percist"
     sul_peak: ReadoutName = Field(description="SULpeak of the hottest lesion of each scan")
+    sum_of_targets: ReadoutName | None = Field(
+        default=None, description="sum of SULpeak over up to five targets (`of: targets`); judges changes in its place"
+    )
     liver_mean: ReadoutName = Field(description="SULmean of the liver")
     liver_sd: ReadoutName = Field(description="SD of SUL within the liver")
     blood_pool_mean: ReadoutName | None = Field(default=None, description="SULmean of the descending aorta")
@@ -46,7 +49,7 @@ class Percist(FromBaseline):
         found = Readings(readings)
         before = self._findings(found, self.baseline)
         return tuple(
-            _outcome(
+            judged(
                 self,
                 patient,
                 visit,
@@ -60,6 +63,7 @@ class Percist(FromBaseline):
     def _findings(self, found: Readings, visit: str) -> Findings:
         return Findings(
             sul_peak=found.value(self.sul_peak, visit),
+            sum_of_targets=found.value(self.sum_of_targets, visit),
             liver_mean=found.value(self.liver_mean, visit),
             liver_sd=found.value(self.liver_sd, visit),
             blood_pool_mean=found.value(self.blood_pool_mean, visit),
@@ -81,7 +85,7 @@ class Response(FromBaseline):
         """The verdict at each visit."""
         found = Readings(readings)
         before = found.value(self.readout, self.baseline)
-        return tuple(_outcome(self, patient, visit, self._judge(found, visit), ("R",), before) for visit in self.visits)
+        return tuple(judged(self, patient, visit, self._judge(found, visit), ("R",), before) for visit in self.visits)
 
     def _judge(self, found: Readings, visit: str) -> Verdict:
         before, after = found.value(self.readout, self.baseline), found.value(self.readout, visit)
@@ -101,7 +105,7 @@ class Response(FromBaseline):
         )
 
 
-def _outcome(
+def judged(
     endpoint: FromBaseline,
     patient: Patient,
     visit: str,
@@ -109,6 +113,7 @@ def _outcome(
     responders: Sequence[str],
     baseline: float | None,
 ) -> Outcome:
+    """The outcome of one verdict: 1 for one of `responders`, 0 for the others, missing for NE."""
     return Outcome(
         patient=patient.id,
         arm=patient.arm,
@@ -118,6 +123,6 @@ def _outcome(
         unit="1",
         category=verdict.category,
         baseline=baseline,
-        unchanged=float("SMD" in responders),
+        unchanged=float(bool({"SMD", "SD", "NMR"} & set(responders))),
         rule=verdict.line,
     )

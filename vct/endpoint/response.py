@@ -48,9 +48,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What PERCIST reads from one scan: SUL in g/ml, TLG in g, a count of new lesions; None is not read."""
+    """What PERCIST reads from one scan: SUL in g/ml, TLG in g, a count of new lesions; None is not read.
+
+    `sul_peak` is the hottest lesion's, `sum_of_targets` the sum over up to five targets chosen at baseline.
+    """
 
     sul_peak: float | None
+    sum_of_targets: float | None = None
     liver_mean: float | None = None
     liver_sd: float | None = None
     blood_pool_mean: float | None = None
@@ -71,7 +75,9 @@ def threshold(scan: Findings) -> tuple[float, str] | None:
 
 
 def percist(baseline: Findings, follow_up: Findings, *, stable_background: bool = False) -> Verdict:
-    """PERCIST 1.0 for the hottest lesion of each scan (Wahl 2009, doi 10.2967/jnumed.108.057307).
+    """PERCIST 1.0 (Wahl 2009, doi 10.2967/jnumed.108.057307), for the hottest lesion of each scan or, where both
+    scans have `sum_of_targets`, for the change of that sum; the hottest lesion then still decides on measurability and
+    on a complete response (as in O 2016, doi 10.1148/radiol.2016142043).
 
     In this order:
 
@@ -104,9 +110,15 @@ def percist(baseline: Findings, follow_up: Findings, *, stable_background: bool 
         return Verdict(category="PMD", rule="new lesion", numbers=numbers | new)
     if after is None:
         return Verdict(category=NOT_EVALUABLE, rule="SULpeak was not read at follow-up", numbers=numbers)
-    numbers |= {"follow_up": after, "change": after - before, "change_percent": 100.0 * (after - before) / before}
+    numbers |= {"follow_up": after}
+    if baseline.sum_of_targets is not None and follow_up.sum_of_targets is not None:
+        before, now = baseline.sum_of_targets, follow_up.sum_of_targets
+        numbers |= {"sum_baseline": before, "sum_follow_up": now}
+    else:
+        now = after
+    numbers |= {"change": now - before, "change_percent": 100.0 * (now - before) / before}
     unstable = _unstable(baseline, follow_up) if stable_background else None
-    return unstable or _progression(baseline, follow_up, numbers) or _response(before, after, follow_up, numbers)
+    return unstable or _progression(baseline, follow_up, numbers) or _response(after, follow_up, numbers)
 
 
 def _unstable(baseline: Findings, follow_up: Findings) -> Verdict | None:
@@ -137,7 +149,7 @@ def _progression(baseline: Findings, follow_up: Findings, numbers: Mapping[str, 
     return None
 
 
-def _response(before: float, after: float, follow_up: Findings, numbers: Mapping[str, float]) -> Verdict:
+def _response(after: float, follow_up: Findings, numbers: Mapping[str, float]) -> Verdict:
     liver, blood = follow_up.liver_mean, follow_up.blood_pool_mean
     blood_limit = None if blood is None else blood + N_SD * (follow_up.blood_pool_sd or 0.0)
     limits = {"liver_mean": liver, "blood_pool_limit": blood_limit}
@@ -147,8 +159,8 @@ def _response(before: float, after: float, follow_up: Findings, numbers: Mapping
     if backgrounds and below_liver and like_blood:
         rule = "SULpeak below " + " and not above ".join(name.replace("_", " ") for name in backgrounds)
         return Verdict(category="CMR", rule=rule, numbers={**numbers, **backgrounds})
-    fell = at_least((before - after) / before, LEAST_FRACTION)
-    if fell and at_least(before - after, LEAST_SUL):
+    fell = at_least(-numbers["change_percent"] / 100.0, LEAST_FRACTION)
+    if fell and at_least(-numbers["change"], LEAST_SUL):
         return Verdict(category="PMR", rule="SULpeak fell by at least 30 % and 0.8", numbers=numbers)
     if fell:
         return Verdict(category="SMD", rule="SULpeak fell by at least 30 %, but by less than 0.8", numbers=numbers)

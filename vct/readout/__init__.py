@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vct.part import one_of, plugins
 from vct.readout.burden import LesionCount, Mtv, NewLesionCount, Spread, Tlg
 from vct.readout.detection import FalseLesionCount, MissedLesionCount
+from vct.readout.diameter import LongestDiameter
 from vct.readout.intensity import QPet, SulPeak, SuvMax, SuvPeak, TumourToLiver, VisualUptake
 from vct.readout.organs import OrganSuvMax, OrganSuvMean, OrganSuvSd
 from vct.readout.panel import Panel
@@ -21,6 +22,7 @@ READOUTS = (
     Mtv,
     Tlg,
     Spread,
+    LongestDiameter,
     LesionCount,
     NewLesionCount,
     MissedLesionCount,

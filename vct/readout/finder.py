@@ -57,10 +57,8 @@ class Finder(Part):
         image = ndimage.gaussian_filter(scan.pet.data, sigma, truncate=3.0)
         resolution = float(np.hypot(scan.fwhm_mm, self.smoothing_mm))
         healthy = expected(image, None if labels is None else labels.data, grid, resolution)
-        nearby = ndimage.maximum_filter(
-            healthy.uptake,
-            [2 * round(reach / spacing) + 1 for reach, spacing in zip(self.reach_mm, grid.spacing_mm, strict=True)],
-        )
+        reach = [max(1, round(mm / spacing)) for mm, spacing in zip(self.reach_mm, grid.spacing_mm, strict=True)]
+        nearby = ndimage.maximum_filter(healthy.uptake, [2 * n + 1 for n in reach])
         margin = np.maximum(np.maximum(self.relative * nearby, self.sigmas * healthy.spread), self.least_suv)
         excess = image - nearby
         low = (excess > self.grow * margin) & ~healthy.physiological

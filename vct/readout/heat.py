@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vct.readout.memo import once_per_scan
-from vct.readout.suv import PEAK_RADIUS_MM, sphere_means
+from vct.readout.suv import PEAK_RADIUS_MM, sphere_peak
 from vct.records import Mark, Scan
 from vct.volume import Triple, cubic_sampled
 
@@ -44,14 +44,7 @@ def lesion_peak(scan: Scan, mark: Mark, *, at_max: bool = False) -> float:
     allowed = np.zeros(image.shape, dtype=np.bool_)
     allowed[tuple(slice(r.start - b, r.stop - b) for r, b in zip(region.box, starts, strict=True))] = region.mask
     image, allowed, spacing_mm = refined(image, allowed, grid.spacing_mm)
-    means = sphere_means(image, spacing_mm)
-    centers = allowed & (image == image[allowed].max()) if at_max else allowed
-    best = np.unravel_index(int(np.where(centers, means, -np.inf).argmax()), means.shape)
-    place = [
-        min(max(int(at) + round(off / spacing), 0), n - 1)
-        for at, off, spacing, n in zip(best, mark.offset_mm, spacing_mm, means.shape, strict=True)
-    ]
-    return float(means[place[0], place[1], place[2]])
+    return sphere_peak(image, allowed, spacing_mm, at_max=at_max, offset_mm=mark.offset_mm)
 
 
 def refined(

@@ -112,8 +112,8 @@ def _found(scan: Scan, finder: Finder) -> tuple[Found, ...]:
 def _matched(scan: Scan, found: Sequence[Found], known: Sequence[Mark]) -> list[Mark]:
     """Marks of a scan: known lesions first, in their order, then the rest, numbered on, as new.
 
-    The nearest pairs are matched first. What lies as near to a known lesion that is already matched is a part of it that
-    stands out by itself, and not new.
+    The nearest pairs are matched first. What lies as near to a known lesion that is already matched is a part of it
+    that stands out by itself, and not new.
     """
     pairs = sorted(
         (math.dist(item.at_mm, mark.at_mm), number, mark.id)

@@ -98,9 +98,7 @@ def _near_lesions(scan: Scan, box: Box) -> NDArray[np.bool_]:
         if mark.seen:
             marked[mark.region.box] |= mark.region.mask
     reach = [max(1, round(scan.fwhm_mm / spacing)) for spacing in scan.pet.grid.spacing_mm]
-    wide = [
-        slice(max(0, piece.start - n), piece.stop + n) for piece, n in zip(box, reach, strict=True)
-    ]
+    wide = [slice(max(0, piece.start - n), piece.stop + n) for piece, n in zip(box, reach, strict=True)]
     if not marked[tuple(wide)].any():
         return np.zeros([piece.stop - piece.start for piece in box], dtype=np.bool_)
     grown = ndimage.maximum_filter(marked[tuple(wide)], [2 * n + 1 for n in reach])

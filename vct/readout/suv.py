@@ -71,3 +71,25 @@ def sphere_means(image: NDArray[Any], spacing_mm: Triple) -> NDArray[np.float64]
         for array in (np.asarray(image, dtype=np.float64), np.ones(image.shape))
     )
     return np.asarray(sums / np.rint(counts))
+
+
+def sphere_peak(
+    image: NDArray[Any],
+    positions: NDArray[np.bool_],
+    spacing_mm: Triple,
+    *,
+    at_max: bool = False,
+    offset_mm: Triple = (0.0, 0.0, 0.0),
+) -> float:
+    """The highest sphere mean among `positions` (IBSI: global intensity peak), read `offset_mm` beside its place.
+
+    `at_max`: the sphere about the hottest voxel of `positions`; of tied ones the highest (IBSI: local intensity peak).
+    """
+    means = sphere_means(image, spacing_mm)
+    centers = positions & (image == image[positions].max()) if at_max else positions
+    best = np.unravel_index(int(np.where(centers, means, -np.inf).argmax()), means.shape)
+    x, y, z = (
+        min(max(int(at) + round(off / spacing), 0), n - 1)
+        for at, off, spacing, n in zip(best, offset_mm, spacing_mm, means.shape, strict=True)
+    )
+    return float(means[x, y, z])

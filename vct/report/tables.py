@@ -27,7 +27,7 @@ def all_tables(result: TrialResult) -> dict[str, pd.DataFrame]:
     return {
         "patients": patients(result),
         "attendance": attendance(result),
-        "readings": _records(Reading, result.readings),
+        "readings": _records(Reading, (*result.readings, *result.readings_by_reader)),
         "outcomes": _records(Outcome, result.outcomes),
         "comparisons": _records(Comparison, result.comparisons),
         **looks,

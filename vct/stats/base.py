@@ -34,6 +34,8 @@ class Analysis(Part):
     checked: ClassVar[Checked] = "unvalidated"
     tests: ClassVar[bool] = True
     """Whether it tests a hypothesis, so that a design may rest on it."""
+    of_readers: ClassVar[bool] = False
+    """Whether `compare` gets the outcomes of each reader (`Outcome.reader`) in place of those of record."""
 
     @abstractmethod
     def compare(

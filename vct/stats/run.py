@@ -25,17 +25,23 @@ class Slice:
 
 
 def compare_all(
-    analyses: Sequence[Analysis], outcomes: Sequence[Outcome], enrolment: Enrolment, arms: Sequence[str]
+    analyses: Sequence[Analysis],
+    outcomes: Sequence[Outcome],
+    enrolment: Enrolment,
+    arms: Sequence[str],
+    by_reader: Sequence[Outcome] = (),
 ) -> tuple[Comparison, ...]:
     """Run every analysis.
 
     Each runs on its analysis sets (ITT: all enrolled; PP: `Enrolment.per_protocol`), on what was measured and, where an
     outcome of the planted truth exists, on that; and by subgroup on what was measured in the ITT set. Missing values
-    are filled by the analysis' own rule, before subgroups are formed.
+    are filled by the analysis' own rule, before subgroups are formed. Analyses of readers take the outcomes
+    `by_reader` in place of those of record.
     """
     found: list[Comparison] = []
     for analysis in analyses:
-        by_source = {source: _own(analysis, outcomes, source) for source in SOURCES}
+        given = by_reader if analysis.of_readers else outcomes
+        by_source = {source: _own(analysis, given, source) for source in SOURCES}
         filled = {source: fill_missing(own, analysis.missing) for source, own in by_source.items()}
         known = {source for source, own in by_source.items() if any(item.value is not None for item in own)}
         for part in _slices(analysis, enrolment):

@@ -1,0 +1,120 @@
+"""The finder sees PET and organ labels only; what it finds is held against what was planted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vct.acquisition.blur import blurred
+from vct.engine.base import Engine
+from vct.protocol import Protocol, load
+from vct.readout.detection import detection
+from vct.readout.finder import Finder
+from vct.readout.reader import Reader, study_of
+from vct.records import Lesion, Patient, Scan, Snapshot, Visit
+from vct.structures import STRUCTURES
+
+Make = Callable[..., Scan]
+MakeLesion = Callable[..., Lesion]
+
+
+def seen(scan: Scan, fwhm_mm: float = 5.7) -> Scan:
+    pet, fwhm_mm = blurred(scan.pet, scan.fwhm_mm, fwhm_mm)
+    return replace(scan, pet=pet, fwhm_mm=fwhm_mm)
+
+
+def test_it_never_looks_at_the_truth(make_scan: Make, make_lesion: MakeLesion) -> None:
+    """The same image without any planted lesion in its record gives the same marks."""
+    scan = seen(make_scan([make_lesion(), make_lesion(18.0, 6.0, (-60.0, 50.0, 10.0), id="L2")]))
+    bare = replace(scan, snapshot=replace(scan.snapshot, lesions=()), background_suv={}, planted_suv={})
+    with_truth, without = (study_of(item).marks for item in (scan, bare))
+    assert len(with_truth) == len(without) == 2
+    for one, other in zip(with_truth, without, strict=True):
+        assert (one.id, one.at_mm, one.organ) == (other.id, other.at_mm, other.organ)
+        assert (one.region.mask == other.region.mask).all()
+
+
+def test_organs_are_no_lesions(make_scan: Make) -> None:
+    assert study_of(seen(make_scan())).marks == ()
+
+
+@pytest.mark.parametrize("suv", [2.3, 6.0])
+def test_a_lesion_in_the_liver_must_stand_out_from_it(make_scan: Make, make_lesion: MakeLesion, suv: float) -> None:
+    scan = seen(make_scan([make_lesion(24.0, suv, (50.0, 0.0, 0.0))]))
+    assert len(study_of(scan).marks) == (suv > 3.0)
+
+
+def test_physiological_uptake_is_left_out(make_scan: Make, make_lesion: MakeLesion) -> None:
+    scan = make_scan([make_lesion(24.0, 9.0, (-70.0, 50.0, 30.0))])
+    assert scan.labels is not None
+    labels, pet = scan.labels.data.copy(), scan.pet.data.copy()
+    x, y, z = scan.pet.grid.axes_mm()
+    for name, center in (("urinary_bladder", (-60.0, -40.0, -50.0)), ("kidney_left", (-60.0, 0.0, 0.0))):
+        inside = (x - center[0]) ** 2 + (y - center[1]) ** 2 + (z - center[2]) ** 2 < 20.0**2
+        labels[inside], pet[inside] = STRUCTURES[name], 30.0
+    hot = replace(scan, labels=replace(scan.labels, data=labels), pet=replace(scan.pet, data=pet))
+    (mark,) = study_of(seen(hot)).marks
+    assert np.linalg.norm(np.subtract(mark.at_mm, (-70.0, 50.0, 30.0))) < 8.0
+
+
+def test_a_lower_bar_finds_paler_lesions(make_scan: Make, make_lesion: MakeLesion) -> None:
+    scan = seen(make_scan([make_lesion(24.0, 1.4)]))
+    assert Finder().find(scan) == ()
+    assert len(Finder(relative=0.1, least_suv=0.1).find(scan)) == 1
+
+
+def test_without_labels_all_that_is_hot_stands_out(make_scan: Make, make_lesion: MakeLesion) -> None:
+    assert len(Finder().find(seen(make_scan([make_lesion()], labels=None)))) >= 1
+
+
+def test_known_lesions_keep_their_names(make_scan: Make, make_lesion: MakeLesion) -> None:
+    places = [(-60.0, 60.0, 0.0), (-60.0, -40.0, 0.0), (-40.0, 0.0, 40.0)]
+    first = [make_lesion(24.0, suv, at, id=f"L{n}") for n, (suv, at) in enumerate(zip((9, 7, 5), places, strict=True))]
+    later = [
+        make_lesion(14.0, 4.0, (-60.0, 63.0, 3.0)),
+        make_lesion(24.0, 9.0, (-60.0, -40.0, 0.0), id="L1"),
+        make_lesion(20.0, 8.0, (-70.0, 0.0, -55.0), id="N1", is_new=True),
+    ]
+    reader = Reader()
+    before = reader.look(seen(make_scan(first)), None, 1)
+    after = reader.look(seen(make_scan(later)), before, 1)
+    assert [mark.id for mark in before.marks] == ["M01", "M02", "M03"]
+    assert [(mark.id, mark.seen, mark.is_new) for mark in after.marks] == [
+        ("M01", True, False),
+        ("M02", True, False),
+        ("M03", False, False),
+        ("M04", True, True),
+    ]
+    assert after.targets == before.targets == ("M01", "M02")
+    again = reader.look(seen(make_scan(later)), after, 1)
+    assert [mark.id for mark in again.marks] == [mark.id for mark in after.marks]
+
+
+def test_detection_counts_hits_misses_and_false_marks(make_scan: Make, make_lesion: MakeLesion) -> None:
+    hot, pale = make_lesion(24.0, 9.0), make_lesion(24.0, 1.1, (-60.0, 60.0, 0.0), id="L2")
+    scan = seen(make_scan([hot, pale]))
+    found = detection(scan)
+    assert [(lesion.id, mark.id) for lesion, mark in found.hits] == [("L1", "M01")]
+    assert [lesion.id for lesion in found.missed] == ["L2"]
+    assert found.false == ()
+    unknown = replace(scan, snapshot=replace(scan.snapshot, lesions=(pale,)))
+    assert [mark.id for mark in detection(unknown).false] == ["M01"]
+
+
+def test_healthy_and_diseased_phantom_bodies(coarse: Engine) -> None:
+    """At 8 mm: hot lesions of 3 cm are found, and a body shows a few false marks at most."""
+    protocol: Protocol = load("nsclc_metabolic_response")
+    patient = Patient(id="P1", sex="M", age_years=62.0, height_cm=176.0, weight_kg=80.0)
+    lesions = tuple(
+        Lesion(id=f"L{number}", organ=organ, diameter_mm=30.0, suv=10.0, room_mm=33.0)
+        for number, organ in enumerate(("lung", "liver", "bone", "mediastinum"))
+    )
+    for planted in ((), lesions):
+        snapshot = Snapshot(patient=patient, visit=Visit(name="baseline", day=0.0), lesions=planted)
+        scan = protocol.acquisition.acquire(coarse.generate(snapshot, 5), 5)
+        found = detection(scan)
+        assert len(found.hits) >= len(planted) - 1
+        assert len(found.false) <= 4
