@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vct.readout.lesions import lesion_max, lesion_region, lesions_in_view
+from vct.readout.detection import detection
+from vct.readout.heat import lesion_max
+from vct.readout.truth import lesions_in_view
 from vct.records import Patient, Scan
 from vct.shapes import ellipsoid_box, ellipsoid_occupancy
 from vct.structures import STRUCTURES
@@ -74,7 +76,8 @@ def packed_in(folder: Path, patients: Iterable[Patient]) -> list[dict[str, Any]]
 
 
 def _lesions(scan: Scan) -> list[dict[str, Any]]:
-    """Each lesion in view: what was planted, and SUVmax as a reader led to it sees it."""
+    """Each lesion in view: what was planted, and its SUVmax as the finder sees it, None where it was missed."""
+    found = {lesion.id: mark for lesion, mark in detection(scan).hits}
     return [
         {
             "id": lesion.id,
@@ -83,14 +86,15 @@ def _lesions(scan: Scan) -> list[dict[str, Any]]:
             "center_mm": [round(value, 2) for value in lesion.center_mm or ()],
             "diameter_mm": lesion.diameter_mm,
             "planted_suv": lesion.suv,
-            "suv_max": lesion_max(scan, lesion),
+            "suv_max": lesion_max(scan, found[lesion.id]) if lesion.id in found else None,
         }
         for lesion in lesions_in_view(scan)
     ]
 
 
 def _masks(scan: Scan) -> tuple[Volume, Volume]:
-    """Planted ellipsoids and 41 % contours, voxels numbered by the lesion's place in the list, from 1."""
+    """Planted ellipsoids and 41 % contours of those found, numbered by the lesion's place in the list, from 1."""
+    found = {lesion.id: mark for lesion, mark in detection(scan).hits}
     grid = scan.pet.grid
     truth, contour = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.uint8)
     for number, lesion in enumerate(lesions_in_view(scan)[:255], start=1):
@@ -98,8 +102,11 @@ def _masks(scan: Scan) -> tuple[Volume, Volume]:
             continue
         box = ellipsoid_box(grid, lesion.center_mm, lesion.semi_axes_mm)
         truth[box][ellipsoid_occupancy(grid, lesion.center_mm, lesion.semi_axes_mm, box) >= 0.5] = number
-        region = lesion_region(scan, lesion, scan.fwhm_mm)
-        seen = region.mask & (scan.pet.data[region.box] >= CONTOUR_SHARE * lesion_max(scan, lesion))
+        mark = found.get(lesion.id)
+        if mark is None:
+            continue
+        region = mark.region
+        seen = region.mask & (scan.pet.data[region.box] >= CONTOUR_SHARE * lesion_max(scan, mark))
         contour[region.box][seen & (contour[region.box] == 0)] = number
     return Volume(data=truth, grid=grid, unit="label"), Volume(data=contour, grid=grid, unit="label")
 
