@@ -17,7 +17,7 @@ FLOORS = [
     {"interim"},
     {"conclude"},
     {"trial", "schema", "export"},
-    {"preview", "nema_report", "replicate"},
+    {"preview", "nema_report", "replicate", "decompose"},
     {"atlas_cli", "cascade_cli", "measure_cli", "formats_cli"},
     {"cli"},
 ]

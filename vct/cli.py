@@ -40,6 +40,7 @@ formats_cli.mount(app)
 app.add_typer(atlas_cli.app, name="atlas")
 app.command()(atlas_cli.fidelity)
 app.command()(measure_cli.nema)
+app.command()(measure_cli.decompose)
 cascade_cli.mount(app)
 
 

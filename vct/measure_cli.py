@@ -32,3 +32,46 @@ def nema(
         write_aside(out / "nema.csv", table.to_csv(index=False, lineterminator="\n").encode())
         write_aside(out / "nema.svg", chart_svg(table).encode())
         typer.echo(str(out))
+
+
+def decompose(
+    protocol: Annotated[str, typer.Argument(help="a protocol file, or the name of a shipped one", metavar="PROTOCOL")],
+    endpoint: Annotated[str, typer.Option(help="name of a numeric endpoint")],
+    visit: Annotated[str | None, typer.Option(help="the visit; the endpoint's last when left out")] = None,
+    patients: Annotated[int, typer.Option(help="patients to simulate", min=4, max=100_000)] = 60,
+    effect: Annotated[float | None, typer.Option(help="difference between arms, for the cost in patients")] = None,
+    engine: Annotated[str, typer.Option(help="what makes the scans: phantom, atlas:DIR, cascade:WEIGHTS")] = "phantom",
+    resolution: Annotated[float, typer.Option(help="voxel size in mm", min=1.0, max=16.0)] = 4.0,
+    workers: Annotated[int, typer.Option(help="processes", min=1, max=1024)] = 1,
+    seed: Annotated[int | None, typer.Option(help="instead of the protocol's seed", min=0)] = None,
+    out: Annotated[Path | None, typer.Option(help="folder for decompose.csv; a run folder's report draws it")] = None,
+) -> None:
+    """Split an endpoint's variance into biology, physiology, noise, scanner, reader and target choice."""
+    from dataclasses import asdict
+
+    import pandas as pd
+
+    from vct.decompose import decompose as split
+    from vct.engine import make
+    from vct.files import write_aside
+    from vct.protocol import load
+
+    parts = split(
+        load(protocol),
+        make(engine, resolution),
+        endpoint,
+        visit=visit,
+        patients=patients,
+        seed=seed,
+        effect=effect,
+        workers=workers,
+    )
+    typer.echo(f"{endpoint}, {patients} patients")
+    typer.echo(f"  {'source':22s} {'variance':>10s} {'MC SE':>10s} {'share':>7s} {'patients':>9s}")
+    for part in parts:
+        cost = "" if part.patients_cost is None else f"{part.patients_cost:9.1f}"
+        typer.echo(f"  {part.source:22s} {part.variance:10.4g} {part.mc_se:10.3g} {100 * part.share:6.1f}% {cost}")
+    if out:
+        table = pd.DataFrame([asdict(part) for part in parts])
+        write_aside(out / "decompose.csv", table.to_csv(index=False, lineterminator="\n").encode())
+        typer.echo(str(out / "decompose.csv"))

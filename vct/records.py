@@ -125,8 +125,8 @@ class Mark:
 class Study:
     """What one reader made of one scan: the marks, and the ids of the targets chosen on the first scan, hottest first.
 
-    `contour_factor` multiplies the threshold of contours; `grade_shift` is added to the logarithm of lesion over
-    background that the eye perceives. `true_targets` are the planted lesions that a perfect reader follows; they serve
+    `contour_factor` multiplies the threshold of contours; `grade_shift` is added to the uptake that the eye
+    perceives, in units of the liver's. `true_targets` are the planted lesions that a perfect reader follows; they serve
     the truth column only.
     """
 

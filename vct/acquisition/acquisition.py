@@ -122,12 +122,25 @@ class Acquisition(Part):
             self.uptake_slopes_per_minute, session.uptake_minutes, self.glucose_powers, session.glucose_ratio
         )
         of_the_day = replace(scan, pet=replace(scan.pet, data=with_factors(scan, factors)))
-        pet, fwhm_mm = blurred(breathed(of_the_day, session.breathing_mm), scan.fwhm_mm, scanner.fwhm_mm)
+        sharp = breathed(of_the_day, session.breathing_mm)
+        pet, fwhm_mm = blurred(sharp, scan.fwhm_mm, scanner.fwhm_mm)
         grid = pet.grid if scanner.voxel_mm is None else pet.grid.resampled(scanner.voxel_mm)
         data = sampled(pet, shifted(grid, session.shift_mm)).data
         added = math.sqrt(max(0.0, liver_cov**2 - scan.noise_cov**2))
         if added > 0.0:
             data = add_noise(data, added, rng, grid, scanner.noise_fwhm_mm)
+        if scanner.reconstruction is not None:
+            slices, suv = scanner.reconstruction.reconstruct(
+                scan,
+                sampled(sharp, shifted(grid, session.shift_mm)),
+                fwhm_mm=scanner.fwhm_mm,
+                carried_mm=scan.fwhm_mm,
+                bed_minutes=scanner.bed_minutes * scanner.sensitivity,
+                dose_mbq=session.dose_mbq,
+                uptake_minutes=session.uptake_minutes,
+                rng=rng,
+            )
+            data[:, :, slices] = suv
         data = smooth(data, [(scanner.filter_mm / FWHM_PER_SIGMA / spacing) ** 2 for spacing in grid.spacing_mm])
         return replace(
             scan,

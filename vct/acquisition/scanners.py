@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from vct.acquisition.harmonised import BANDS, Standard, inside, matched_fwhm_mm
 from vct.acquisition.noise import HALF_LIFE_MINUTES, noise_variance
+from vct.acquisition.reconstruction import Osem
 from vct.part import Part, one_of, plugins
 from vct.records import Patient
 
@@ -63,6 +64,9 @@ class Scanner(Part):
     )
     harmonised: Standard | None = Field(
         default=None, description="earl_1 or earl_2: the post-filter with which this scanner meets that standard"
+    )
+    reconstruction: Osem | None = Field(
+        default=None, description="reconstruct slices from counts; noise and blur are put on the image when left out"
     )
     sensitivity: float = Field(default=1.0, gt=0.0, le=100.0, description="relative to the scanner of `noise`")
     calibration_bias: float = Field(default=0.0, ge=-0.5, le=0.5, description="0.1: every SUV 10 % too high")

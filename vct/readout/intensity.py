@@ -6,7 +6,6 @@ still read at its place, so a complete response gets its number.
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import numpy as np
@@ -163,9 +162,10 @@ class QPet(LesionReadout):
 
 
 class VisualUptake(LesionReadout):
-    """SUVpeak as the reader's eye takes it: times the exponential of the study's grading error. For Deauville scores.
+    """SUVpeak as the reader's eye takes it, for Deauville scores: plus the study's grading error in units of the liver.
 
-    A machine without error sees SUVpeak itself. Where nothing was marked the eye sees no uptake: 0.
+    A machine without error sees SUVpeak itself. Where nothing was marked the eye sees no uptake: 0. None without a
+    liver to compare with.
     """
 
     kind: Literal["visual_uptake"] = "visual_uptake"
@@ -182,10 +182,13 @@ class VisualUptake(LesionReadout):
 
     def measure(self, scan: Scan) -> Reading:
         """The perceived peak, beside the planted one."""
-        value = self.pick(scan, lambda mark: lesion_peak(scan, mark))
-        truth = self.pick_true(scan, lambda lesion: true_peak(scan, lesion))
-        seen = 0.0 if value is None else value * math.exp(study_of(scan).grade_shift)
-        return self.reading(scan, seen, truth if scan.snapshot.lesions else 0.0)
+        liver = percist_region(scan, "liver")
+        value = self.pick(scan, lambda mark: lesion_peak(scan, mark)) or 0.0
+        truth = self.pick_true(scan, lambda lesion: true_peak(scan, lesion)) if scan.snapshot.lesions else 0.0
+        if liver is None:
+            return self.reading(scan, None, truth)
+        slip = study_of(scan).grade_shift * float(liver.values(scan.pet.data).mean())
+        return self.reading(scan, max(0.0, value + slip) if value > 0.0 else 0.0, truth)
 
 
 def _four_hottest(scan: Scan, mark: Mark) -> float:

@@ -32,6 +32,10 @@ MOST_TARGETS, MOST_PER_ORGAN = 5, 2
 class Reader(Part):
     """One reader. Every number left at 0 gives the perfect machine: it marks what its finder finds and errs in nothing.
 
+    Numbers of experts, fitted to published agreement (`benchmarks/readers.md`): `choice_sd` 0.17 (Fledelius: PERCIST by
+    eight readers), `grade_bias_sd` 0.1 and `grade_sd` 0.27 (Kluge 2016: Deauville by five). The others are assumed by
+    whoever sets them.
+
     The reader's taste belongs to a patient's lesion and stays the same over visits; slips of the hand belong to one
     visit.
     """
@@ -49,9 +53,9 @@ class Reader(Part):
         default=0.0, ge=0.0, le=1.0, description="probability of missing a lesion of 1 ml; goes with 1 / volume"
     )
     grade_bias_sd: float = Field(
-        default=0.0, ge=0.0, le=1.0, description="log-SD between readers of perceived lesion over background"
+        default=0.0, ge=0.0, le=1.0, description="SD between readers of perceived uptake, in units of the liver's"
     )
-    grade_sd: float = Field(default=0.0, ge=0.0, le=1.0, description="log-SD of the same from scan to scan")
+    grade_sd: float = Field(default=0.0, ge=0.0, le=1.0, description="SD of the same from scan to scan")
 
     def look(self, scan: Scan, earlier: Study | None, seed: int) -> Study:
         """What this reader makes of a scan, knowing what he or she made of the `earlier` one (None: the first).

@@ -10,6 +10,7 @@ from vct.stats.binary import RiskDifference
 from vct.stats.curve import SurvivalCurve, survival_curve
 from vct.stats.mixed import MixedModel
 from vct.stats.paired import PairedT
+from vct.stats.reader_agreement import ReaderAgreement
 from vct.stats.regression import Ancova
 from vct.stats.run import adjusted, compare_all
 from vct.stats.summary import OneSample, Summary
@@ -32,6 +33,7 @@ ANALYSES = (
     LogRank,
     Cox,
     Repeatability,
+    ReaderAgreement,
     *plugins("analyses"),
 )
 
