@@ -83,7 +83,7 @@ def trial(*, day: float = 0.0, noise: float = 0.0, calibration: float = 0.0, **r
 
 
 def split(protocol: Protocol, **options: Any) -> dict[str, Any]:
-    return {part.source: part for part in decompose(protocol, Block(), "change", patients=8, seed=3, **options)}
+    return {part.source: part for part in decompose(protocol, Block(), "change", patients=6, seed=3, **options)}
 
 
 @pytest.mark.parametrize(
