@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from vct.conclude import outcomes_of
 from vct.engine.base import Engine
@@ -19,6 +20,7 @@ from vct.protocol import Protocol
 from vct.records import Patient, Reading, Visit
 from vct.rng import stream
 
+Model = TypeVar("Model", bound=BaseModel)
 BOOTSTRAPS = 400
 SCANNER_OFF = ("calibration_site_sd", "calibration_session_sd", "calibration_bias")
 SESSION_OFF = (
@@ -44,7 +46,7 @@ class Part:
     mc_se: float
 
 
-def _with(part: Any, **fields: object) -> Any:
+def _with(part: Model, **fields: object) -> Model:
     """A part with those of `fields` that it has."""
     return part.model_copy(update={name: value for name, value in fields.items() if name in type(part).model_fields})
 
