@@ -35,7 +35,7 @@ def markdown(result: TrialResult, frames: Mapping[str, pd.DataFrame]) -> str:
         "## Patients",
         _table(views.table_one(result)),
     ]
-    results = views.results(result)
+    results = [*views.primary_results(result), *views.secondary_results(result)]
     parts += ["## Results", *map(_table, results)] if results else []
     for title, view in (
         ("Subgroups", views.subgroups(result)),
