@@ -38,7 +38,7 @@ def write(result: TrialResult, folder: Path, images: Sequence[MipImage] = ()) ->
         write_aside(folder / "viewers" / name, text.encode())
     for name, frame in frames.items():
         write_aside(folder / "tables" / f"{name}.csv", tables.to_csv(frame))
-    write_aside(folder / "summary.md", summary.markdown(result, frames).encode())
+    write_aside(folder / "summary.md", summary.markdown(result).encode())
     text = page.html(
         result,
         flow=flow,
