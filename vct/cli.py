@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-from vct import __version__, atlas_cli, cascade_cli, formats_cli, measure_cli
+from vct import __version__, atlas_cli, cascade_cli, formats_cli, measure_cli, report_cli
 from vct.errors import VctError
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ def main() -> None:
 
 
 formats_cli.mount(app)
+report_cli.mount(app, formats_cli.export_app)
 app.add_typer(atlas_cli.app, name="atlas")
 app.command()(atlas_cli.fidelity)
 app.command()(measure_cli.nema)
@@ -79,15 +80,18 @@ def run(
             workers=workers or _cores(),
             watch=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    _write_report(result, out)
+    report_cli.write_report(result, out)
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="a finished run folder")]) -> None:
+def report(
+    folder: Annotated[Path, typer.Argument(help="a finished run folder", metavar="RUN")],
+    study: Annotated[list[Path] | None, typer.Option(help="folder of `vct power` or `vct decompose` to join")] = None,
+) -> None:
     """Write the report and the tables of a finished run again."""
     from vct import trial
 
-    _write_report(trial.reopen(folder), folder)
+    report_cli.write_report(trial.reopen(folder), folder, study)
 
 
 @app.command()
@@ -166,13 +170,6 @@ def _root(version: Annotated[bool, typer.Option("--version", help="print the ver
     if version:
         typer.echo(f"vct {__version__}")
         raise typer.Exit
-
-
-def _write_report(result: Any, out: Path) -> None:
-    from vct.report import pictures_in, write
-
-    page = write(result, out, pictures_in(out, result.enrolment.patients))
-    typer.echo(f"Report: {page}")
 
 
 def _kept(text: str, patients: int) -> int:

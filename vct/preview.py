@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from vct.engine.base import Engine
 from vct.protocol import Protocol
+from vct.report.cells import Table as CellTable
 from vct.trial import enrol_patients, walk_of
 
 if TYPE_CHECKING:
@@ -66,6 +68,16 @@ def _seconds_per_scan(protocol: Protocol, engine: Engine) -> float:
     begun = time.perf_counter()
     walk(patient)
     return (time.perf_counter() - begun) / len(walk.visits[patient.id, patient.arm])
+
+
+def cells_table(view: CellTable) -> Table:
+    """A table of the report for the terminal; nothing in a cell is taken as markup."""
+    table = Table(title=Text(view.caption), title_justify="left")
+    for index, name in enumerate(view.head):
+        table.add_column(Text(name), justify="left" if index < view.left else "right")
+    for row in view.rows:
+        table.add_row(*(Text(cell) for cell in row.cells))
+    return table
 
 
 def _clock(seconds: float) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from vct import __version__
 from vct.conclude import conclude
 from vct.engine import make as make_engine
 from vct.engine.base import Engine
-from vct.errors import PatientError, RunError, VctError
+from vct.errors import PatientError, RunError, VctError, nearest
 from vct.fanout import map_patients
 from vct.files import write_aside
 from vct.protocol import Protocol
@@ -149,6 +149,30 @@ def reopen(path: Path) -> TrialResult:
         raise RunError(f"{path}: {missing} of {len(found)} patients are not done; finish the run with --resume")
     readings = tuple(reading for patient in enrolment.patients for reading in found[patient] or ())
     return conclude(protocol, enrolment, readings, recorded)
+
+
+def picture(path: Path, ids: Sequence[str], engine: Engine) -> TrialResult:
+    """Simulate chosen patients of a finished run again, leave their pictures in its folder, and return its result.
+
+    Raises RunError for a patient that the run does not have, and for another engine than the run's.
+    """
+    result, folder = reopen(path), RunFolder(path)
+    recorded = folder.manifest()
+    if recorded["engine"] != engine.name:
+        raise RunError(f"{path}: was made by the engine {recorded['engine']!r}, not by {engine.name!r}")
+    protocol = check(Protocol, Tree(recorded["protocol"], str(path / MANIFEST)), path)
+    enrolment = enrol_patients(protocol, recorded["seed"])
+    chosen = [patient for patient in enrolment.patients if patient.id in ids]
+    known = sorted({patient.id for patient in enrolment.patients})
+    for name in ids:
+        if name not in known:
+            near = nearest(name, known)
+            raise RunError(f"{path}: has no patient {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+    walk = walk_of(protocol, engine, recorded["seed"], enrolment, folder)
+    walk = replace(walk, pictured=frozenset((patient.id, patient.arm) for patient in chosen))
+    for patient in chosen:
+        walk(patient)
+    return result
 
 
 def manifest(protocol: Protocol, engine: Engine, seed: int, keep_scans: int) -> dict[str, Any]:

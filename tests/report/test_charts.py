@@ -12,7 +12,7 @@ from vct.report import charts
 from vct.report.charts.base import evenly, ordered_categories
 from vct.stats import survival_curve
 
-ALL = (charts.waterfall, charts.spaghetti, charts.response, charts.survival, charts.forest)
+ALL = charts.OF_A_TRIAL
 
 
 def values(spec: Any) -> Iterator[str]:
@@ -89,7 +89,7 @@ def test_forest_of_ratios_is_logarithmic(result) -> None:
 def test_truth_panels_are_few_and_thin(make_result) -> None:
     panels = charts.truth_panels(make_result(size=400))
     assert [panel.title for panel in panels] == ["SULpeak", "SUVmax", "MTV SUV>=4", "TLG", "liver SUVmean"]
-    assert all(len(panel.frame) <= 300 for panel in panels)
+    assert all(len(panel.spec["datasets"]["rows"]) <= 240 < len(panel.frame) for panel in panels)
 
 
 @pytest.mark.parametrize("chart", ALL)
@@ -99,10 +99,11 @@ def test_a_chart_of_nothing_is_none(chart, result) -> None:
 
 @pytest.mark.parametrize("chart", ALL)
 def test_the_specification_holds_the_table_and_nothing_remote(chart, result) -> None:
-    figure = chart(result)
+    if (figure := chart(result)) is None:
+        pytest.skip("this trial has nothing for it; test_studies.py draws it")
     rows = max(figure.spec["datasets"].values(), key=len)
     drawn = figure.frame[figure.frame["count"] > 0] if chart is charts.response else figure.frame
-    assert len(rows) == len(drawn)
+    assert len(rows) == len(drawn) or (chart is charts.swimmer and len(rows) < len(drawn))
     assert not any("http" in text for text in values(figure.spec))
 
 

@@ -7,9 +7,7 @@ import doctest
 import pytest
 
 from vct.report import design, numbers
-from vct.report.consort import flow, table
 from vct.report.summary import escaped, markdown
-from vct.report.tables import all_tables
 
 
 @pytest.mark.parametrize("module", [numbers, design])
@@ -20,7 +18,7 @@ def test_examples_in_docstrings(module) -> None:
 
 
 def test_the_summary_has_the_answer_and_every_table(result) -> None:
-    text = markdown(result, {**all_tables(result), "consort": table(flow(result))})
+    text = markdown(result)
     assert text.startswith("# NSCLC: metabolic response\n\n58 virtual patients")
     assert "mean difference −28.4 percentage points" in text
     assert "not for clinical use" in text

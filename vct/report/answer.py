@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from vct.records import Comparison, TrialResult
 from vct.report.numbers import estimate, interval, number, p_value, shared_decimals, unit_of
 from vct.report.tables import arms_of
 from vct.report.wording import method_name
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Pair = tuple[Comparison, Comparison | None]
 
@@ -53,7 +57,7 @@ def sentences(result: TrialResult) -> list[str]:
     for arm in dict.fromkeys(item.arm for item, _ in pairs):
         own = [pair for pair in pairs if pair[0].arm == arm][:MOST_QUANTITIES]
         items = [item for item, _ in own]
-        found += [_statement(items), _verdict(items), _of_truth([truth for _, truth in own])]
+        found += [_statement(items), _verdict(items), _of_truth([truth for _, truth in own]), _for_the_design(own[0])]
     if not pairs:
         found.append("The protocol names no analysis, so nothing is compared.")
     found.append(
@@ -120,6 +124,49 @@ def _of_truth(truths: Sequence[Comparison | None]) -> str:
     if not told:
         return ""
     return f"The same analysis of the planted truth, without scanner and reader, gives {'; '.join(told)}."
+
+
+def implications(result: TrialResult) -> pd.DataFrame:
+    """What the primary analysis means for the design, a row a comparison.
+
+    Half the width of the interval, measured and on the planted truth, and the share of patients that measurement costs:
+    1 - (width on the truth / width measured)^2, as a mean's interval narrows with the root of n.
+    """
+    import pandas as pd
+
+    rows = [
+        (item.endpoint, item.visit, item.arm, item.reference, *_widths((item, truth)))
+        for item, truth in primary(result.comparisons)
+    ]
+    columns = ["endpoint", "visit", "arm", "reference", "half_width", "half_width_truth", "measurement_cost_percent"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _widths(pair: Pair) -> tuple[float | None, float | None, float | None]:
+    measured, truth = (_half_width(item) for item in pair)
+    if measured is None or truth is None or not measured:
+        return measured, truth, None
+    return measured, truth, 100.0 * (1.0 - (truth / measured) ** 2)
+
+
+def _half_width(item: Comparison | None) -> float | None:
+    if item is None or item.ci_low is None or item.ci_high is None or is_ratio(item):
+        return None
+    return (item.ci_high - item.ci_low) / 2.0
+
+
+def _for_the_design(pair: Pair) -> str:
+    item, (measured, truth, cost) = pair[0], _widths(pair)
+    if not item.reference or measured is None:
+        return ""
+    unit = unit_of(item.unit, item.quantity)
+    told = f"For the design: with these numbers of patients the interval reaches ±{number(measured)}{unit}"
+    if truth is None or cost is None:
+        return f"{told}."
+    told += f", on the planted truth ±{number(truth)}{unit}"
+    if cost <= 0:
+        return f"{told}: scanner and reader cost no precision here."
+    return f"{told}: scanner and reader cost as much precision as leaving out {number(cost, 0)} % of the patients."
 
 
 def _key(item: Comparison) -> tuple[object, ...]:

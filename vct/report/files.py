@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vct.files import write_aside
 from vct.records import TrialResult
+from vct.report.companions import companions
 from vct.report.images import MipImage
 from vct.report.packed import packed_in
 
@@ -16,14 +17,18 @@ def write(result: TrialResult, folder: Path, images: Sequence[MipImage] = ()) ->
 
     The same result, images and packed scans give the same bytes. Raises OSError when the folder cannot be written.
     """
-    from vct.report import charts, consort, page, summary, tables, viewer
+    from vct.report import answer, charts, consort, page, studies, summary, tables, viewer
 
     flow = consort.flow(result)
-    drawn = (charts.waterfall, charts.spaghetti, charts.response, charts.survival, charts.forest)
-    figures = [figure for chart in drawn if (figure := chart(result))]
-    panels = charts.truth_panels(result)
-    frames = {**tables.all_tables(result), "consort": consort.table(flow)}
-    for figure in [*figures, *panels]:
+    figures = [figure for chart in charts.OF_A_TRIAL if (figure := chart(result))]
+    panels, agreement = charts.truth_panels(result), charts.agreement_panels(result)
+    frames = {**tables.all_tables(result), "consort": consort.table(flow), **companions(folder)}
+    frames["implications"] = answer.implications(result)
+    stated = studies.fidelity_frame(result)
+    if len(stated):
+        frames["fidelity"] = stated
+    curves = charts.power(frames["power"]) if "power" in frames else None
+    for figure in [*figures, *([curves] if curves else []), *panels, *agreement]:
         frames |= figure.frames
     scans = packed_in(folder, result.enrolment.patients)
     if scans:
@@ -33,9 +38,17 @@ def write(result: TrialResult, folder: Path, images: Sequence[MipImage] = ()) ->
         write_aside(folder / "viewers" / name, text.encode())
     for name, frame in frames.items():
         write_aside(folder / "tables" / f"{name}.csv", tables.to_csv(frame))
-    write_aside(folder / "summary.md", summary.markdown(result, frames).encode())
+    write_aside(folder / "summary.md", summary.markdown(result).encode())
     text = page.html(
-        result, flow=flow, frames=frames, figures=figures, panels=panels, images=images, viewers=list(viewers)
+        result,
+        flow=flow,
+        frames=frames,
+        figures=figures,
+        panels=panels,
+        agreement=agreement,
+        curves=curves,
+        images=images,
+        viewers=list(viewers),
     )
     write_aside(folder / "report.html", text.encode())
     return folder / "report.html"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vct import __version__
 from vct.records import TrialResult
-from vct.report import design, tables, views
+from vct.report import design, studies, tables, views
 from vct.report.answer import sentences
 from vct.report.charts import Figure
 from vct.report.consort import Flow
@@ -32,9 +32,12 @@ CONTENTS = {
     "design": "Design",
     "flow": "Flow",
     "patients": "Patients",
-    "results": "Results",
+    "primary": "Primary",
+    "secondary": "Secondary",
     "figures": "Figures",
+    "operating": "Operating characteristics",
     "measurement": "Measurement",
+    "engine": "Engine",
     "images": "Images",
     "provenance": "Provenance",
 }
@@ -57,6 +60,8 @@ def html(
     frames: Mapping[str, pd.DataFrame],
     figures: Sequence[Figure],
     panels: Sequence[Figure],
+    agreement: Sequence[Figure],
+    curves: Figure | None,
     images: Sequence[MipImage],
     viewers: Collection[str] = (),
 ) -> str:
@@ -65,12 +70,17 @@ def html(
     Sections without content are left out.
     """
     engine = str(result.provenance.get("engine", "unnamed"))
-    shown = [*figures, *panels]
+    shown = [*figures, *([curves] if curves else []), *panels, *agreement]
     style, script = asset("style.css"), asset("charts.js")
     bundle = _bundle() if shown else ""
-    results, subgroups, measurement = views.results(result), views.subgroups(result), views.measurement(result)
+    first, second = views.primary_results(result), views.secondary_results(result)
+    subgroups, measurement = views.subgroups(result), views.measurement(result)
+    stated = studies.fidelity(frames["fidelity"]) if "fidelity" in frames else None
+    operating = studies.operating(frames["power"]) if "power" in frames else None
     absent = {
-        "results": not results,
+        "primary": not first,
+        "secondary": not second,
+        "operating": operating is None,
         "figures": not figures and not subgroups.rows,
         "measurement": not measurement.rows,
         "images": not images,
@@ -95,13 +105,21 @@ def html(
         flow_words=flow.words,
         flow_table=views.flow(frames["consort"]),
         table_one=views.table_one(result),
-        results=results,
+        primary=first,
+        secondary=second,
+        operating=operating,
+        curves=curves,
+        lost_power=studies.lost_power(frames["decompose"]) if "decompose" in frames else None,
+        fidelity=stated,
+        warnings=studies.warnings(result),
+        trained_on=str((result.provenance.get("fidelity") or {}).get("trained_on") or ""),
         subgroups=subgroups,
         measurement=measurement,
         pictures=_by_patient(images, viewers),
         randomised=flow.randomised,
         figures=figures,
         panels=panels,
+        agreement=agreement,
         provenance=[(key, str(value)) for key, value in tables.leaves(result.provenance)],
         files=sorted(frames),
         version=__version__,

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from vct.records import TrialResult
-from vct.report import design, tables, views
+from vct.report import consort, design, tables, views
 from vct.report.answer import sentences
 from vct.report.cells import Table
 from vct.report.wording import engine_note
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 _SPECIAL = re.compile(r"([\\`*_\[\]|#~])")
 
 
-def markdown(result: TrialResult, frames: Mapping[str, pd.DataFrame]) -> str:
+def markdown(result: TrialResult) -> str:
     """The summary; text from the protocol is escaped, so that it stays text."""
     engine = str(result.provenance.get("engine", "unnamed"))
     parts = [
@@ -31,11 +26,11 @@ def markdown(result: TrialResult, frames: Mapping[str, pd.DataFrame]) -> str:
         "\n".join(f"- {escaped(term)}: {escaped('; '.join(text))}" for term, text in design.facts(result)),
         *(_table(view) for view in (design.arms(result), design.visits(result)) if view.rows),
         "## Patient flow",
-        _table(views.flow(frames["consort"])),
+        _table(views.flow(consort.table(consort.flow(result)))),
         "## Patients",
         _table(views.table_one(result)),
     ]
-    results = views.results(result)
+    results = [*views.primary_results(result), *views.secondary_results(result)]
     parts += ["## Results", *map(_table, results)] if results else []
     for title, view in (
         ("Subgroups", views.subgroups(result)),

@@ -19,6 +19,7 @@ DEMOGRAPHICS: dict[str, str] = {
 }
 CATEGORIES: dict[str, str] = {"sex": "Sex", "site": "Site", "stratum": "Stratum"}
 EVERYONE = "All"
+Z95 = 1.959964
 
 
 def all_tables(result: TrialResult) -> dict[str, pd.DataFrame]:
@@ -98,9 +99,10 @@ def table_one(result: TrialResult) -> pd.DataFrame:
 
 
 def measurement(result: TrialResult) -> pd.DataFrame:
-    """Reading against planted truth by readout: n pairs, mean and SD of the difference, and of the percent bias.
+    """Reading against planted truth by readout: n pairs, mean, SD and 95 % limits of the difference, and percent bias.
 
-    The percent bias is of pairs whose truth is not zero (`n_percent`).
+    Limits of agreement: mean ± 1.96 SD (Bland and Altman 1986, doi 10.1016/S0140-6736(86)90837-8). The
+    percent bias is of pairs whose truth is not zero (`n_percent`).
     """
     import pandas as pd
 
@@ -118,13 +120,15 @@ def measurement(result: TrialResult) -> pd.DataFrame:
                 len(group),
                 difference.mean(),
                 difference.std(),
+                difference.mean() - Z95 * difference.std(),
+                difference.mean() + Z95 * difference.std(),
                 len(percent),
                 percent.mean(),
                 percent.std(),
             )
         )
-    columns = ["readout", "unit", "n", "mean_difference", "sd_difference", "n_percent", "mean_bias_percent"]
-    return pd.DataFrame(rows, columns=[*columns, "sd_bias_percent"])
+    columns = ["readout", "unit", "n", "mean_difference", "sd_difference", "loa_low", "loa_high", "n_percent"]
+    return pd.DataFrame(rows, columns=[*columns, "mean_bias_percent", "sd_bias_percent"])
 
 
 def leaves(data: Any, place: str = "") -> Iterator[tuple[str, Any]]:

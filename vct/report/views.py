@@ -7,7 +7,7 @@ from typing import Any
 
 from vct.records import Comparison, TrialResult
 from vct.report import tables
-from vct.report.answer import Pair, about, paired
+from vct.report.answer import Pair, about, paired, primary
 from vct.report.cells import Row, Table
 from vct.report.charts import group_name, subgroup_rows
 from vct.report.numbers import NONE, estimate, number, p_value, unit_of
@@ -35,12 +35,27 @@ def table_one(result: TrialResult) -> Table:
     return Table(caption="Demographics at enrolment", csv="table_one", head=head, rows=tuple(rows))
 
 
-def results(result: TrialResult) -> list[Table]:
-    """Every statement about everybody, measured beside truth: arms compared first, then each arm by itself."""
+def primary_results(result: TrialResult) -> list[Table]:
+    """Every statement about everybody and the primary endpoint, measured beside truth."""
+    return _results(result, True, "Primary endpoint")
+
+
+def secondary_results(result: TrialResult) -> list[Table]:
+    """The same of the other endpoints."""
+    return _results(result, False, "Secondary endpoints")
+
+
+def _results(result: TrialResult, primary_ones: bool, caption: str) -> list[Table]:
+    """Arms compared first, then each arm by itself."""
+    first = primary(result.comparisons)
+    endpoint = first[0][0].endpoint if first else ""
     pairs = [pair for pair in paired(result.comparisons) if pair[0].subgroup == "all"]
+    pairs = [pair for pair in pairs if (pair[0].endpoint == endpoint) == primary_ones]
     kinds = {
-        "Arms compared, measured and on the planted truth": [pair for pair in pairs if pair[0].reference],
-        "Each arm by itself, measured and on the planted truth": [pair for pair in pairs if not pair[0].reference],
+        f"{caption}: arms compared, measured and on the planted truth": [pair for pair in pairs if pair[0].reference],
+        f"{caption}: each arm by itself, measured and on the planted truth": [
+            pair for pair in pairs if not pair[0].reference
+        ],
     }
     return [_by_endpoint(caption, chosen) for caption, chosen in kinds.items() if chosen]
 
@@ -72,12 +87,13 @@ def measurement(result: TrialResult) -> Table:
                 _named(item),
                 str(item["n"]),
                 f"{number(item['mean_difference'])} ({number(item['sd_difference'])})",
+                f"{number(item['loa_low'])} to {number(item['loa_high'])}",
                 _percent_bias(item),
             )
         )
         for item in frame.to_dict("records")
     ]
-    head = ("Readout", "n", "Reading − truth\nmean (SD)", "Bias (%)\nmean (SD)")
+    head = ("Readout", "n", "Reading − truth\nmean (SD)", "Limits of\nagreement (95 %)", "Bias (%)\nmean (SD)")
     return Table(caption="Readings against the planted truth", csv="measurement", head=head, rows=tuple(rows))
 
 

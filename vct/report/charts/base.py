@@ -106,8 +106,14 @@ def finished(
     )
     spec: dict[str, Any] = styled.to_dict()
     del spec["$schema"]
-    spec.setdefault("datasets", {})[ROWS] = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    rounded = frame.apply(lambda column: column.map(_rounded) if column.dtype.kind == "f" else column)
+    spec.setdefault("datasets", {})[ROWS] = rounded.astype(object).where(frame.notna(), None).to_dict("records")
     return spec
+
+
+def _rounded(value: float) -> float:
+    """Six significant digits, more than a screen shows; the CSV holds all."""
+    return float(f"{value:.6g}")
 
 
 def arm_colour(arms: Sequence[str]) -> alt.Color:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vct.records import Outcome, TrialResult
 from vct.report.cells import Row, Table
-from vct.report.charts.base import Figure, arm_colour, arm_legend, base_chart, finished
+from vct.report.charts.base import Figure, arm_colour, arm_legend, base_chart, evenly, finished
 from vct.report.charts.select import survival as survival_outcomes
 from vct.report.tables import arms_of
 from vct.stats import survival_curve
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STEPS_DAYS, MOST_STEPS = (1, 2, 5, 7, 14, 28, 56, 84, 182, 365, 730, 1460), 8
+MOST_POINTS = 200
 COLUMNS = ("time_days", "survival", "ci_low", "ci_high", "at_risk", "events", "censored")
 
 
@@ -47,12 +48,20 @@ def survival(result: TrialResult) -> Figure | None:
         title=outcomes[0].endpoint,
         caption=f"Kaplan-Meier estimate with pointwise 95 % limits; ticks are censored patients. {told}.",
         alt=f"Kaplan-Meier curves of {outcomes[0].endpoint}. {told}.",
-        spec=finished(frame, *layers),
+        spec=finished(_thinned(frame), *layers),
         frame=frame,
         legends=arm_legend(arms),
         table=_table(at_risk),
         table_frame=at_risk,
     )
+
+
+def _thinned(frame: pd.DataFrame) -> pd.DataFrame:
+    """At most `MOST_POINTS` steps of each arm's curve, its ends among them."""
+    import pandas as pd
+
+    parts = [part.iloc[[*evenly(range(len(part)), MOST_POINTS), -1]] for _, part in frame.groupby("arm", sort=False)]
+    return pd.concat(parts, ignore_index=True).drop_duplicates()
 
 
 def _share(column: str) -> alt.Y:

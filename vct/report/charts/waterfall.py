@@ -10,6 +10,7 @@ from vct.report.charts.base import (
     base_chart,
     category_colour,
     category_legend,
+    evenly,
     finished,
     ordered_categories,
 )
@@ -17,6 +18,7 @@ from vct.report.charts.select import categories, percent_change
 from vct.report.tables import arms_of
 
 STRIP_SHARE = 0.035
+MOST_BARS = 240
 
 
 def waterfall(result: TrialResult) -> Figure | None:
@@ -37,6 +39,7 @@ def waterfall(result: TrialResult) -> Figure | None:
         columns=["rank", "patient", "arm", "change_percent", "category"],
     )
     first = outcomes[0]
+    drawn = frame.iloc[evenly(range(len(frame)), MOST_BARS)]
     base = base_chart().encode(x=alt.X("rank:O", axis=None, scale=alt.Scale(paddingInner=0.15)))
     low, high = min(0.0, frame["change_percent"].min()), max(0.0, frame["change_percent"].max())
     reach = (high - low) or 1.0
@@ -61,10 +64,11 @@ def waterfall(result: TrialResult) -> Figure | None:
         name="figure_waterfall",
         title=f"{where}, patient by patient",
         caption=f"{len(frame)} patients, {missing} without a value."
+        + (f" {len(drawn)} of the bars are drawn, evenly chosen." if len(drawn) < len(frame) else "")
         + (" The strip below the bars is the response category." if known else ""),
         alt=f"Waterfall chart of {where}: {falls} of {len(frame)} patients fell; from "
         f"{high:.0f} % to {low:.0f} %. Bars are coloured by arm.",
-        spec=finished(frame, *layers, own_colours=True),
+        spec=finished(drawn, *layers, own_colours=True),
         frame=frame,
         legends=(*arm_legend(arms_of(result)), *([category_legend(known)] if known else [])),
     )
