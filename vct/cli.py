@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from vct import __version__, atlas_cli, cascade_cli, formats_cli, measure_cli
+from vct import __version__, atlas_cli, cascade_cli, design_cli, formats_cli, measure_cli
 from vct.errors import VctError
 
 app = typer.Typer(
@@ -41,6 +41,8 @@ app.add_typer(atlas_cli.app, name="atlas")
 app.command()(atlas_cli.fidelity)
 app.command()(measure_cli.nema)
 cascade_cli.mount(app)
+app.command()(design_cli.power)
+app.command()(design_cli.search)
 
 
 @app.command()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from vct.records import Comparison, Enrolment, Outcome, Patient, Source
 from vct.stats.base import Analysis, AnalysisSet
+from vct.stats.imputation import imputed
 from vct.stats.missing import fill_missing
 from vct.stats.multiplicity import Multiplicity
 from vct.stats.result import joined
@@ -103,7 +105,8 @@ def _compared(
 ) -> Iterator[Comparison]:
     members = {(patient.id, patient.arm) for patient in part.patients}
     own = [item for item in filled if (item.patient, item.arm) in members]
-    for item in analysis.compare(own, part.patients, arms):
+    ask = partial(imputed, analysis) if analysis.missing == "multiple_imputation" else analysis.compare
+    for item in ask(own, part.patients, arms):
         count = sum(
             old.value is None
             and new.value is not None
