@@ -180,3 +180,17 @@ def test_adjusted_p_values_reach_the_comparisons() -> None:
 def test_impossible_designs_are_refused_with_the_reason(design: dict[str, Any], rule: str) -> None:
     with pytest.raises(SpecError, match=rule):
         refused(protocol_with(design))
+
+
+def test_subgroups_come_with_a_test_of_interaction() -> None:
+    analyses = [{"kind": "welch_t", "endpoint": "SUVpeak change", "subgroups": ["sex"]}]
+    result = read_truly(protocol_with(None, analyses=analyses, course=strong()))
+    levels = [item for item in result.comparisons if item.subgroup in ("sex=F", "sex=M")]
+    (test,) = [item for item in result.comparisons if item.subgroup == "sex"]
+    assert test.quantity == "interaction, mean difference"
+    one, two = levels
+    reach = 2 * 1.959964
+    errors = [(known(item.ci_high) - known(item.ci_low)) / reach for item in levels]
+    z = (known(one.estimate) - known(two.estimate)) / (errors[0] ** 2 + errors[1] ** 2) ** 0.5
+    assert test.statistic == pytest.approx(z**2, rel=1e-5)
+    assert 0.0 < known(test.p_value) <= 1.0

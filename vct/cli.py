@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from vct import __version__, atlas_cli, cascade_cli, formats_cli, measure_cli, report_cli
+from vct import __version__, atlas_cli, cascade_cli, design_cli, formats_cli, measure_cli, report_cli
 from vct.errors import VctError
 
 app = typer.Typer(
@@ -43,6 +43,8 @@ app.command()(atlas_cli.fidelity)
 app.command()(measure_cli.nema)
 app.command()(measure_cli.decompose)
 cascade_cli.mount(app)
+app.command()(design_cli.power)
+app.command()(design_cli.search)
 
 
 @app.command()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from vct.endpoint.base import Endpoint
+from vct.endpoint.estimand import judged
 from vct.interim import as_planned, watched
 from vct.protocol import Protocol
 from vct.records import Enrolment, Outcome, Patient, Reading, Source, TrialResult
@@ -25,7 +27,7 @@ def conclude(
     if protocol.design is None:
         end = as_planned(enrolment, readings)
     else:
-        end = watched(protocol, protocol.design, enrolment, readings, outcomes_of, seed)
+        end = watched(protocol, protocol.design, enrolment, readings, partial(outcomes_of, protocol.planned_days), seed)
     outcomes = both_sources(protocol, end.enrolment, end.readings)
     arms = [arm.name for arm in protocol.arms]
     by_reader = _by_reader(protocol, end.enrolment, end.readings)
@@ -49,15 +51,19 @@ def both_sources(protocol: Protocol, enrolment: Enrolment, readings: Sequence[Re
     """The outcomes of every endpoint, of what was measured and of the truth."""
     true = [replace(item, value=item.truth) for item in readings]
     return (
-        *outcomes_of(protocol.endpoints, enrolment.patients, readings, "measured"),
-        *outcomes_of(protocol.endpoints, enrolment.patients, true, "truth"),
+        *outcomes_of(protocol.planned_days, protocol.endpoints, enrolment.patients, readings, "measured"),
+        *outcomes_of(protocol.planned_days, protocol.endpoints, enrolment.patients, true, "truth"),
     )
 
 
 def outcomes_of(
-    endpoints: Iterable[Endpoint], patients: Iterable[Patient], readings: Iterable[Reading], source: Source
+    planned_days: Mapping[str, float],
+    endpoints: Iterable[Endpoint],
+    patients: Iterable[Patient],
+    readings: Iterable[Reading],
+    source: Source,
 ) -> list[Outcome]:
-    """What the endpoints make of the patients' readings of record."""
+    """What the endpoints make of the readings of record, with intercurrent events as their estimands say."""
     own: dict[tuple[str, str], list[Reading]] = defaultdict(list)
     for reading in readings:
         if not reading.reader:
@@ -66,7 +72,7 @@ def outcomes_of(
         replace(outcome, source=source)
         for endpoint in endpoints
         for patient in patients
-        for outcome in endpoint.derive(patient, own[patient.id, patient.arm])
+        for outcome in judged(endpoint, patient, own[patient.id, patient.arm], planned_days)
     ]
 
 
@@ -79,5 +85,5 @@ def _by_reader(protocol: Protocol, enrolment: Enrolment, readings: Iterable[Read
         replace(outcome, reader=name)
         for name in own
         if name
-        for outcome in outcomes_of(protocol.endpoints, enrolment.patients, own[name], "measured")
+        for outcome in outcomes_of(protocol.planned_days, protocol.endpoints, enrolment.patients, own[name], "measured")
     ]

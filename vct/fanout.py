@@ -32,7 +32,7 @@ def map_patients(
             yield patient, walk(patient)
         return
     with (
-        _single_threaded(),
+        single_threaded(),
         ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_adopt, initargs=(walk,)) as pool,
     ):
         queue = iter(patients)
@@ -68,7 +68,7 @@ def _call(patient: Patient) -> Any:
 
 
 @contextmanager
-def _single_threaded() -> Iterator[None]:
+def single_threaded() -> Iterator[None]:
     """Let child processes start with one numerical thread each: the cores are taken by patients."""
     before = {name: os.environ.get(name) for name in _THREAD_LIMITS}
     os.environ.update(dict.fromkeys(_THREAD_LIMITS, "1"))

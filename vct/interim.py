@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from vct.protocol import Protocol
 from vct.records import Comparison, Enrolment, Look, Outcome, Patient, Reading
@@ -87,6 +88,7 @@ class Course:
         kept = self.only(
             {(item.id, item.arm) for item in self.enrolment.patients if item.enrolled_day <= last[item.arm]}
         )
+        kept = replace(kept, patients=tuple(_as_of(item, day - item.enrolled_day) for item in kept.patients))
         enrolled = {(item.id, item.arm): item.enrolled_day for item in kept.patients}
         waiting = self.plan.reading_days
         known = (
@@ -317,3 +319,10 @@ def _resized(course: Course, rule: BlindedReestimation, at: int) -> Ending:
     keys = {(item.id, item.arm) for item in course.enrolment.patients[:total]}
     own = tuple(item for item in course.readings if (item.patient, item.arm) in keys)
     return Ending(enrolment=course.only(keys), readings=own, comparisons=(size,))
+
+
+def _as_of(patient: Patient, day: float) -> Patient:
+    """The patient as known on a day from randomisation: what happens later has not happened."""
+    events = {name: getattr(patient, name) for name in ("dropout_day", "new_therapy_day", "death_day")}
+    later: Any = {name: None for name, when in events.items() if when is not None and when > day}
+    return replace(patient, **later) if later else patient

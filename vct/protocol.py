@@ -13,7 +13,7 @@ from vct.acquisition import Acquisition
 from vct.cohort import AnyRandomisation, Arm, Conduct, Eligibility, PlannedVisit, Population, enrol, resolve
 from vct.course import AnyCourse
 from vct.endpoint import AnyEndpoint
-from vct.errors import Problem, SpecError, nearest
+from vct.errors import InputError, Problem, SpecError, nearest
 from vct.part import Part, references
 from vct.readout import AnyReadout, Panel
 from vct.records import Enrolment
@@ -72,11 +72,39 @@ class Protocol(Part):
             "variables": self.cohort.variables,
         }
 
+    @property
+    def planned_days(self) -> dict[str, float]:
+        """The planned day of each visit."""
+        return {visit.name: visit.day for visit in self.visits}
+
+    @property
+    def most_patients(self) -> int:
+        """The sample size, or what a re-estimation may make of it."""
+        if self.design is None or self.design.reestimation is None:
+            return self.sample_size
+        return max(self.sample_size, 2 * self.design.reestimation.maximum_per_arm)
+
+    def sized(self, patients: int) -> Protocol:
+        """The same trial with so many patients; planned values and events grow with them.
+
+        Raises InputError when its design is impossible then.
+        """
+        design = self.design
+        if design is not None:
+            scale = patients / self.sample_size
+            grown = {
+                name: max(1, round(scale * number))
+                for name in ("values", "events")
+                if (number := getattr(design, name)) is not None
+            }
+            design = design.model_copy(update=grown)
+            ratios = [arm.ratio for arm in self.arms]
+            for loc, rule, got, _ in design.problems(self.analyses, patients, ratios):
+                raise InputError(f"{patients} patients: {'.'.join(map(str, loc))}: {rule} (got {got})")
+        return self.model_copy(update={"sample_size": patients, "design": design})
+
     def enrol(self, seed: int, sample_size: int | None = None) -> Enrolment:
         """Who enters the trial, on which arm, and which visits they attend; as many as a re-estimation may ask for."""
-        most = self.sample_size
-        if self.design is not None and self.design.reestimation is not None:
-            most = max(most, 2 * self.design.reestimation.maximum_per_arm)
         return enrol(
             population=self.cohort,
             eligibility=self.eligibility,
@@ -84,7 +112,7 @@ class Protocol(Part):
             conduct=self.conduct,
             arms=self.arms,
             visits=self.visits,
-            sample_size=sample_size or most,
+            sample_size=sample_size or self.most_patients,
             seed=seed,
         )
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vct.stats.two_sample import MannWhitney, WelchT, _null_of_u, mann_whitney, welch
+from vct.stats.two_sample import MannWhitney, WelchT, mann_whitney, null_of_u, welch
 
 Make = Callable[..., Any]
 
@@ -58,11 +58,11 @@ def test_second_implementation_mann_whitney_null_distribution() -> None:
     counts = np.zeros(13)
     for places in combinations(range(7), 3):
         counts[sum(places) - 3] += 1
-    assert _null_of_u(3, 4) == pytest.approx(counts / counts.sum())
+    assert null_of_u(3, 4) == pytest.approx(counts / counts.sum())
     x, y = np.arange(20.0), np.arange(15.0) + 4.5
     test = stats.mannwhitneyu(x, y, method="exact")
     low = int(min(test.statistic, 300 - test.statistic))
-    assert 2 * _null_of_u(20, 15)[: low + 1].sum() == pytest.approx(test.pvalue)
+    assert 2 * null_of_u(20, 15)[: low + 1].sum() == pytest.approx(test.pvalue)
 
 
 def test_second_implementation_mann_whitney_interval_excludes_what_the_test_rejects() -> None:

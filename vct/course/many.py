@@ -155,9 +155,18 @@ def responses(treatments: Sequence[Treatment], arm: Indices, u: Array, luck: Arr
 
 
 def lesions_on(
-    course: Metastatic, born: Origins, response: Responses, day: Array, common: Array, own: Array
+    course: Metastatic,
+    born: Origins,
+    response: Responses,
+    day: Array,
+    common: Array,
+    own: Array,
+    second: tuple[Responses, Array] | None = None,
 ) -> Lesions:
-    """The lesions of patients (P,) on their `day` (P,); `common` (P,) and `own` (L,) are normal draws of that day."""
+    """The lesions of patients (P,) on their `day` (P,); `common` (P,) and `own` (L,) are normal draws of that day.
+
+    `second` holds the responses to a new therapy and the days since it began, 0 or less before.
+    """
     history, effect = course.history, response.effect
     held = np.where(day <= 0.0, day, day * effect["growth_ratio"])
     is_new = born.number == 0
@@ -165,7 +174,29 @@ def lesions_on(
     days[is_new] = day[born.owner[is_new]] - born.onset_day[is_new]
     growth = np.exp2(days * born.doublings_per_day)
     suv = born.suv * (1.0 + history.uptake_change_per_day) ** days if history.uptake_change_per_day else born.suv.copy()
-    old = ~is_new
+    _treat(born, ~is_new, growth, suv, response, day)
+    if second is not None:
+        _treat(born, ~is_new, growth, suv, *second)
+    suv = np.clip(suv, *SUV)
+    if history.day_to_day_cv > 0:
+        sigma, shared = math.sqrt(math.log1p(history.day_to_day_cv**2)), history.day_to_day_shared
+        suv *= np.exp(sigma * (math.sqrt(shared) * common[born.owner] + math.sqrt(1.0 - shared) * own))
+    appeared = (born.onset_day <= day[born.owner]) & (born.thinning < effect["new_lesion_ratio"][born.owner])
+    diameter = np.clip(born.diameter_mm * growth, *DIAMETER_MM)
+    there: Any = slice(None) if not is_new.any() else ~is_new | appeared
+    return Lesions(
+        owner=born.owner[there],
+        number=born.number[there],
+        organ=born.organ[there],
+        diameter_mm=diameter[there],
+        suv=suv[there],
+        is_new=is_new[there],
+    )
+
+
+def _treat(born: Origins, old: NDArray[np.bool_], growth: Array, suv: Array, response: Responses, day: Array) -> None:
+    """Apply a treatment's effect of `day` (P,) to the `growth` factors and uptakes (L,) of day-0 lesions, in place."""
+    effect = response.effect
     owner, luck = born.owner[old], born.luck[old]
     shrink = np.log1p(effect["size_change"]) + effect["size_sd_between_patients"] * response.luck
     sized = shrink[owner] + effect["size_sd_between_lesions"][owner] * luck
@@ -176,21 +207,6 @@ def lesions_on(
         gone = response.complete[owner]
         change[gone] = np.minimum(change[gone], np.log(BACKGROUND[born.organ[old][gone]] / suv[old][gone]))
     suv[old] *= np.exp(change * _progress(day, response.uptake_half_time_days)[owner])
-    suv = np.clip(suv, *SUV)
-    if history.day_to_day_cv > 0:
-        sigma, shared = math.sqrt(math.log1p(history.day_to_day_cv**2)), history.day_to_day_shared
-        suv *= np.exp(sigma * (math.sqrt(shared) * common[born.owner] + math.sqrt(1.0 - shared) * own))
-    appeared = (born.onset_day <= day[born.owner]) & (born.thinning < effect["new_lesion_ratio"][born.owner])
-    diameter = np.clip(born.diameter_mm * growth, *DIAMETER_MM)
-    there: Any = slice(None) if not is_new.any() else old | appeared
-    return Lesions(
-        owner=born.owner[there],
-        number=born.number[there],
-        organ=born.organ[there],
-        diameter_mm=diameter[there],
-        suv=suv[there],
-        is_new=is_new[there],
-    )
 
 
 def _progress(day: Array, half_time_days: Array) -> Array:

@@ -33,12 +33,16 @@ class Metastatic(Course):
     disease: Disease
     history: History = History()
     treatments: dict[ArmName, Treatment] = Field(default={}, description="by arm; an arm left out is untreated")
+    new_therapy: Treatment | None = Field(
+        default=None, description="what a new therapy does on top, from its day on (growth and new lesions as before)"
+    )
 
     def at(self, patient: Patient, visit: Visit, seed: int) -> Snapshot:
         """The patient with every lesion of that day; new lesions are marked."""
         treatment = self.treatments.get(patient.arm, Treatment())
         response = treatment.response(stream(seed, patient.id, "course", "response"))
-        lesions = (self._treated(origin, response, visit.day) for origin in self.disease.origins(patient, seed))
+        second = self._second(patient, visit, seed)
+        lesions = (self._treated(origin, response, second, visit.day) for origin in self.disease.origins(patient, seed))
         found = (*lesions, *self._new(patient, visit.day, response, seed))
         return Snapshot(
             patient=patient,
@@ -49,11 +53,23 @@ class Metastatic(Course):
             ),
         )
 
-    def _treated(self, origin: Origin, response: Response, day: float) -> Lesion:
+    def _second(self, patient: Patient, visit: Visit, seed: int) -> tuple[Response, float] | None:
+        """The response to a new therapy that has begun, and for how many days."""
+        start = patient.new_therapy_day
+        if self.new_therapy is None or start is None or visit.day <= start:
+            return None
+        return self.new_therapy.response(stream(seed, patient.id, "course", "new therapy")), visit.day - start
+
+    def _treated(self, origin: Origin, response: Response, second: tuple[Response, float] | None, day: float) -> Lesion:
         days = response.natural_days(day)
         suv = origin.suv * self.history.drift(days)
         factor = self.history.growth(days, origin.growth_u) * response.size(origin.response_z, day)
-        return _lesion(origin, factor, response.uptake(suv, origin.organ, origin.response_z, day))
+        suv = response.uptake(suv, origin.organ, origin.response_z, day)
+        if second is not None:
+            other, since = second
+            factor *= other.size(origin.response_z, since)
+            suv = other.uptake(suv, origin.organ, origin.response_z, since)
+        return _lesion(origin, factor, suv)
 
     def _new(self, patient: Patient, day: float, response: Response, seed: int) -> Iterator[Lesion]:
         for name, onset_day, u in self.history.onsets(patient, day, seed):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,9 @@ class Percist(FromBaseline):
     """
 
     kind: Literal["percist"] = "percist"
+
+    failure: ClassVar[str] = "PMD"
+
     sul_peak: ReadoutName = Field(description="SULpeak of the hottest lesion of each scan")
     sum_of_targets: ReadoutName | None = Field(
         default=None, description="sum of SULpeak over up to five targets (`of: targets`); judges changes in its place"

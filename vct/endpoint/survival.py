@@ -75,6 +75,7 @@ class ProgressionTime(FromBaseline):
     new_lesions: ReadoutName | None = None
     rise_percent: float = Field(default=30.0, gt=0, le=1000, description="above the nadir")
     rise_absolute: float = Field(default=0.0, ge=0, le=1e6, description="above the nadir, in the unit of the readout")
+    death_counts: bool = Field(default=False, description="death is an event too: progression-free survival")
 
     def derive(self, patient: Patient, readings: Sequence[Reading]) -> tuple[Outcome, ...]:
         """One outcome with `event` and `time_days`; `visit` is empty, for the time is judged over all visits."""
@@ -84,6 +85,9 @@ class ProgressionTime(FromBaseline):
         if start is not None and start.value is not None:
             later = [look for visit in self.visits if (look := self._look(found, visit))]
             result = progression(start, later, self.rise_percent / 100.0, self.rise_absolute)
+            if self.death_counts and patient.death_day is not None and not result.event:
+                rule = f"died on day {patient.death_day:.0f}; {result.rule}"
+                result = Progression(event=True, day=patient.death_day, visit=result.visit, rule=rule)
         return (
             Outcome(
                 patient=patient.id,

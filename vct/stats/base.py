@@ -12,7 +12,7 @@ from vct.part import EndpointName, Part, VisitName
 from vct.records import Comparison, Outcome, Patient
 
 AnalysisSet = Literal["ITT", "PP"]
-Missing = Literal["complete_cases", "non_responder", "last_observation", "baseline_observation"]
+Missing = Literal["complete_cases", "non_responder", "last_observation", "baseline_observation", "multiple_imputation"]
 Subgroup = Literal["sex", "stratum", "site"]
 Checked = Literal["golden", "second implementation", "unvalidated"]
 

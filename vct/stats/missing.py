@@ -34,13 +34,14 @@ def fill_missing(outcomes: Sequence[Outcome], rule: Missing) -> tuple[Outcome, .
     """One endpoint's outcomes, each patient's in the order of visits, with values filled in by `rule`.
 
     complete_cases        nothing is filled in
+    multiple_imputation   nothing is filled in here: `vct.stats.imputation` runs the analysis on completed copies
     non_responder         a missing verdict counts as no response
     last_observation      the value of the patient's last earlier visit that has one (not of baseline)
     baseline_observation  the value had nothing changed since baseline (`Outcome.unchanged`: 0 for a change)
 
     What a rule cannot fill stays missing: verdicts only for non_responder, never a time to an event.
     """
-    if rule == "complete_cases":
+    if rule in ("complete_cases", "multiple_imputation"):
         return tuple(outcomes)
     earlier: dict[tuple[str, str], list[Outcome]] = {}
     found = []

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
 
 from vct.records import Comparison, Enrolment, Outcome, Patient, Source
 from vct.stats.base import Analysis, AnalysisSet
+from vct.stats.imputation import imputed
 from vct.stats.missing import fill_missing
-from vct.stats.multiplicity import Multiplicity
+from vct.stats.multiplicity import Multiplicity, interaction
 from vct.stats.result import joined
+from vct.stats.student import z_quantile
 
 SOURCES: tuple[Source, ...] = ("measured", "truth")
 
@@ -47,7 +52,43 @@ def compare_all(
         for part in _slices(analysis, enrolment):
             if part.source in known or part.source == "measured":
                 found += _compared(analysis, by_source[part.source], filled[part.source], part, arms)
+        found += _interactions(analysis, found)
     return tuple(found)
+
+
+def _interactions(analysis: Analysis, found: Sequence[Comparison]) -> Iterator[Comparison]:
+    """A test that an effect is the same in every level of a subgroup, for each contrast of the analysis.
+
+    The levels' standard errors are those of their intervals; ratios are compared by their logarithm.
+    """
+    method = getattr(analysis, "kind", type(analysis).__name__)
+    for name in analysis.subgroups:
+        levels: dict[tuple[str, str, str], list[Comparison]] = {}
+        for row in found:
+            mine = (row.endpoint, row.method) == (analysis.endpoint, method) and row.reference
+            if mine and row.subgroup.startswith(f"{name}=") and None not in (row.estimate, row.ci_low, row.ci_high):
+                levels.setdefault((row.quantity, row.arm, row.visit), []).append(row)
+        for rows in levels.values():
+            effects = np.array([(row.ci_low, row.estimate, row.ci_high) for row in rows], dtype=float)
+            effects = np.log(effects) if "ratio" in rows[0].quantity else effects
+            errors = (effects[:, 2] - effects[:, 0]) / (2.0 * z_quantile(analysis.confidence))
+            if len(rows) < 2 or not (np.isfinite(errors) & (errors > 0)).all():
+                continue
+            test = interaction(effects[:, 1].tolist(), errors.tolist())
+            yield replace(
+                rows[0],
+                quantity=f"interaction, {rows[0].quantity}",
+                estimate=None,
+                ci_low=None,
+                ci_high=None,
+                statistic=test.statistic,
+                p_value=test.p_value,
+                n=sum(row.n for row in rows),
+                n_reference=sum(row.n_reference for row in rows),
+                n_missing=sum(row.n_missing for row in rows),
+                subgroup=name,
+                note=f"chi-squared on {test.df} degrees of freedom, {len(rows)} levels",
+            )
 
 
 def adjusted(procedure: Multiplicity, comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
@@ -109,7 +150,8 @@ def _compared(
 ) -> Iterator[Comparison]:
     members = {(patient.id, patient.arm) for patient in part.patients}
     own = [item for item in filled if (item.patient, item.arm) in members]
-    for item in analysis.compare(own, part.patients, arms):
+    ask = partial(imputed, analysis) if analysis.missing == "multiple_imputation" else analysis.compare
+    for item in ask(own, part.patients, arms):
         count = sum(
             old.value is None
             and new.value is not None

@@ -87,21 +87,21 @@ def mann_whitney(treated: Floats, reference: Floats, confidence: float) -> Resul
     test = mannwhitneyu(treated, reference, alternative="two-sided", method="exact" if exact else "asymptotic")
     result = Result(quantity=quantity, estimate=shift, statistic=float(test.statistic), p_value=float(test.pvalue))
     rank = (
-        _exact_rank(len(treated), len(reference), confidence)
+        exact_rank(len(treated), len(reference), confidence)
         if exact
-        else _normal_rank(len(treated), len(reference), confidence, ties)
+        else normal_rank(len(treated), len(reference), confidence, ties)
     )
     if rank < 1:
         return replace(result, note="too few patients for an interval of this confidence")
     return replace(result, ci_low=float(differences[rank - 1]), ci_high=float(differences[-rank]))
 
 
-def _exact_rank(n: int, m: int, confidence: float) -> int:
+def exact_rank(n: int, m: int, confidence: float) -> int:
     """The rank from either end at which the interval's limits stand: the most with P(U < rank) <= half the error."""
-    return int(np.searchsorted(np.cumsum(_null_of_u(n, m)), (1.0 - confidence) / 2.0, side="right"))
+    return int(np.searchsorted(np.cumsum(null_of_u(n, m)), (1.0 - confidence) / 2.0, side="right"))
 
 
-def _normal_rank(n: int, m: int, confidence: float, ties: NDArray[np.int64]) -> int:
+def normal_rank(n: int, m: int, confidence: float, ties: NDArray[np.int64]) -> int:
     """The same from the normal approximation with correction for ties and continuity."""
     total = n + m
     variance = n * m / 12.0 * (total + 1 - float((ties**3 - ties).sum()) / (total * (total - 1)))
@@ -109,7 +109,7 @@ def _normal_rank(n: int, m: int, confidence: float, ties: NDArray[np.int64]) -> 
 
 
 @cache
-def _null_of_u(n: int, m: int) -> Floats:
+def null_of_u(n: int, m: int) -> Floats:
     """Null probabilities of U = 0 .. n m without ties, by Mann and Whitney's recursion on the largest value."""
     shorter = [np.ones(1) for _ in range(m + 1)]
     for i in range(1, n + 1):
