@@ -128,14 +128,15 @@ class RunFolder:
     def take_in(self, other: RunFolder) -> int:
         """Copy what `other`, a folder of the same run, has and this one lacks; returns the number of files.
 
-        Raises RunError when it is another run.
+        Links that lead out of `other` are left alone. Raises RunError when it is another run.
         """
         other._same(self.manifest())
-        count = 0
+        inside, count = other.path.resolve(), 0
         for name in FOLDERS:
             for path in sorted(item for item in (other.path / name).rglob("*") if item.is_file()):
                 target = self.path / path.relative_to(other.path)
-                if not path.name.startswith(ASIDE) and not target.exists():
+                wanted = not path.name.startswith(ASIDE) and path.resolve().is_relative_to(inside)
+                if wanted and not target.exists():
                     write_aside(target, path.read_bytes())
                     count += 1
         return count
