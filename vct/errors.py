@@ -79,13 +79,6 @@ class StorageError(VctError):
     """A file that could not be written; whatever stood there before is untouched."""
 
 
-def one_of(option: str, word: str, known: tuple[str, ...]) -> None:
-    """Raises SpecError, with the nearest known word, when an option of the command line is no word of `known`."""
-    if word not in known:
-        rule = f"must be one of {', '.join(known)}"
-        raise SpecError([Problem(key=option, rule=rule, value=word, nearest=nearest(word, known))])
-
-
 class ClusterError(VctError):
     """A cluster that cannot be reached or started, or that was lost."""
 
@@ -100,3 +93,10 @@ class StoppedError(VctError):
     """A run that was asked to stop and did."""
 
     exit_code = 130
+
+
+def one_of(option: str, word: str, known: tuple[str, ...]) -> None:
+    """Raises SpecError, with the nearest known word, when an option of the command line is no word of `known`."""
+    if word not in known:
+        rule = f"must be one of {', '.join(known)}"
+        raise SpecError([Problem(key=option, rule=rule, value=word, nearest=nearest(word, known))])
