@@ -23,6 +23,7 @@ from vct.fanout import map_patients
 from vct.journal import HIDDEN, Journal, Shard
 from vct.progress import progress_of
 from vct.protocol import Protocol, load
+from vct.report import write
 from vct.store import RunFolder
 
 DOUBLES = Path(__file__).with_name("doubles")
@@ -81,7 +82,11 @@ def test_the_same_bytes_wherever_it_runs(quick: Make, tmp_path: Path, monkeypatc
     assert len([name for name in expected if name.endswith("_pet.nii.gz")]) == 12
     for name in ("two", "cluster", "shards"):
         assert files_of(tmp_path / name) == expected, name
-    assert two.comparisons == here.comparisons == trial.reopen(tmp_path / "shards").comparisons
+    merged = trial.reopen(tmp_path / "shards")
+    assert two.comparisons == here.comparisons == merged.comparisons
+    write(here, tmp_path / "here")
+    write(merged, tmp_path / "shards")
+    assert files_of(tmp_path / "shards") == files_of(tmp_path / "here")
 
 
 def test_a_batch_gives_what_single_patients_give(quick: Make, tmp_path: Path) -> None:

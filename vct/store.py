@@ -168,7 +168,7 @@ class RunFolder:
 
 
 def _json(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, indent=1, sort_keys=True).encode() + b"\n"
+    return json.dumps(content, indent=1).encode() + b"\n"
 
 
 def digest(data: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ Unit = Literal["HU", "SUVbw", "label"]
 Triple = tuple[float, float, float]
 SUV_STEP = 0.001
 INT16_MAX = 32767
+MAX_VOXELS = 2**31
 _STORED_AS: dict[Unit, Any] = {"HU": np.int16, "SUVbw": np.int16, "label": np.uint8}
 
 
@@ -133,17 +135,21 @@ def load(path: Path, unit: Unit) -> Volume:
     Raises InputError when the file is missing or damaged, or when its axes are oblique to the patient's.
     """
     import nibabel as nib
-    from nibabel.filebasedimages import ImageFileError
 
     try:
-        image: Any = nib.as_closest_canonical(nib.load(path))
+        stored: Any = nib.load(path)
+        if len(stored.shape) != 3 or not 0 < math.prod(stored.shape) <= MAX_VOXELS:
+            raise ValueError(f"must hold one 3-D image of at most {MAX_VOXELS} voxels, got shape {stored.shape}")
+        image: Any = nib.as_closest_canonical(stored)
         data = np.asarray(image.dataobj)
-    except (OSError, EOFError, ValueError, ImageFileError) as error:
+    except Exception as error:  # damaged files raise nearly anything: zlib, struct, header and index errors
         raise InputError(f"{path}: not a readable NIfTI file ({error})") from error
-    if data.ndim != 3:
-        raise InputError(f"{path}: must hold one 3-D image (got shape {data.shape})")
+    if data.dtype.kind not in "biuf":
+        raise InputError(f"{path}: must hold numbers (got {data.dtype})")
     rotation = image.affine[:3, :3]
     spacing = np.diag(rotation)
+    if not np.isfinite(image.affine).all() or not (spacing > 0.0).all():
+        raise InputError(f"{path}: its voxels have no size, or its place in space is not finite")
     if not np.allclose(rotation, np.diag(spacing), atol=1e-3 * float(spacing.max())):
         raise InputError(f"{path}: axes are oblique to the patient's; resample the image first")
     grid = Grid(
