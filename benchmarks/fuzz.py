@@ -27,7 +27,11 @@ def main() -> None:
         reader = readers(Path(folder))[name]
         (corpus / "valid").write_bytes(reader.valid)
         limits = [f"-max_total_time={seconds}", "-rss_limit_mb=4096", "-print_final_stats=1", "-max_len=20000"]
-        atheris.Setup([sys.argv[0], *limits, str(corpus)], lambda content: reader.try_on(content, work) and None)
+
+        def once(content: bytes) -> None:
+            reader.try_on(content, work)
+
+        atheris.Setup([sys.argv[0], *limits, str(corpus)], once)
         print(f"{name}, {seconds} s, process {os.getpid()}", flush=True)
         atheris.Fuzz()
 
