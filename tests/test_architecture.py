@@ -9,16 +9,16 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "vct"
 FLOORS = [
-    {"errors", "rng", "part", "structures", "shipped", "files"},
+    {"errors", "rng", "part", "structures", "shipped", "files", "devices", "interrupt", "arrays"},
     {"yamlfile", "volume", "distributions"},
-    {"shapes", "records", "formats"},
+    {"shapes", "records", "formats", "cluster", "carrier", "journal", "keeping"},
     {"cohort", "course", "engine", "acquisition", "readout", "endpoint", "stats"},
     {"protocol", "report", "store", "fanout", "training"},
-    {"interim"},
+    {"interim", "walk", "progress"},
     {"conclude"},
     {"trial", "schema", "export"},
-    {"preview", "nema_report", "replicate", "decompose"},
-    {"atlas_cli", "cascade_cli", "design_cli", "measure_cli", "formats_cli", "report_cli"},
+    {"preview", "nema_report", "replicate", "decompose", "cost", "doctor"},
+    {"atlas_cli", "cascade_cli", "cluster_cli", "design_cli", "measure_cli", "formats_cli", "report_cli"},
     {"cli"},
 ]
 STAGES = FLOORS[3]

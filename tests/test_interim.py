@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vct import trial
+from vct.conclude import conclude
 from vct.errors import SpecError
 from vct.protocol import Protocol, broken_links, load
 from vct.records import Reading, TrialResult
@@ -24,7 +24,7 @@ def protocol_with(design: dict[str, Any] | None, **changes: Any) -> Protocol:
 
 
 def read_truly(protocol: Protocol, seed: int = 1) -> TrialResult:
-    enrolment = trial.enrol_patients(protocol, seed)
+    enrolment = protocol.enrol(seed)
     patients = {(item.id, item.arm): item for item in enrolment.patients}
     readings = [
         Reading(
@@ -42,7 +42,7 @@ def read_truly(protocol: Protocol, seed: int = 1) -> TrialResult:
         if item.status == "done"
         for readout in protocol.readouts
     ]
-    return trial.conclude(protocol, enrolment, readings, {"seed": seed})
+    return conclude(protocol, enrolment, readings, {"seed": seed})
 
 
 def refused(protocol: Protocol) -> None:

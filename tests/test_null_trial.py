@@ -9,7 +9,7 @@ from collections import defaultdict
 
 from scipy import stats
 
-from vct import trial
+from vct.conclude import conclude
 from vct.protocol import load
 from vct.records import Reading
 
@@ -19,7 +19,7 @@ PATIENTS = 24
 
 def p_values(seed: int) -> dict[str, float]:
     protocol = load("null_trial").model_copy(update={"sample_size": PATIENTS})
-    enrolment = trial.enrol_patients(protocol, seed)
+    enrolment = protocol.enrol(seed)
     attended = {(item.patient, item.arm, item.visit) for item in enrolment.attendance if item.status == "done"}
     readings = [
         Reading(
@@ -38,7 +38,7 @@ def p_values(seed: int) -> dict[str, float]:
     ]
     return {
         f"{item.endpoint} {item.method}": item.p_value
-        for item in trial.conclude(protocol, enrolment, readings, {}).comparisons
+        for item in conclude(protocol, enrolment, readings, {}).comparisons
         if item.reference and item.p_value is not None and item.subgroup == "all" and item.analysis_set == "ITT"
     }
 

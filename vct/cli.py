@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from vct import __version__, atlas_cli, cascade_cli, design_cli, formats_cli, measure_cli, report_cli
+from vct import __version__, atlas_cli, cascade_cli, cluster_cli, design_cli, formats_cli, measure_cli, report_cli
+from vct.devices import cores
 from vct.errors import VctError
 
 app = typer.Typer(
@@ -25,6 +25,12 @@ ProtocolArgument = Annotated[
 ]
 EngineOption = Annotated[str, typer.Option(help="what makes the scans: phantom, atlas:DIR, cascade:WEIGHTS")]
 ResolutionOption = Annotated[float, typer.Option(help="voxel size of the engine's scans in mm", min=1.0, max=16.0)]
+WorkersOption = Annotated[int, typer.Option(help="processes; 0 takes every core", min=0, max=1024)]
+TogetherOption = Annotated[int, typer.Option(help="scans made at once, by engines that can", min=1, max=4096)]
+KeepScansOption = Annotated[
+    str,
+    typer.Option(help="whose scans to keep as NIfTI: none, all, so many patients (20), 5/arm, or a size (50GB)"),
+]
 SeedOption = Annotated[int | None, typer.Option(help="instead of the protocol's seed", min=0)]
 
 
@@ -40,6 +46,8 @@ formats_cli.mount(app)
 report_cli.mount(app, formats_cli.export_app)
 app.add_typer(atlas_cli.app, name="atlas")
 app.command()(atlas_cli.fidelity)
+for verb in (cluster_cli.status, cluster_cli.merge, cluster_cli.doctor):
+    app.command()(verb)
 app.command()(measure_cli.nema)
 app.command()(measure_cli.decompose)
 cascade_cli.mount(app)
@@ -54,35 +62,50 @@ def run(
     engine: EngineOption = "phantom",
     resolution: ResolutionOption = 4.0,
     seed: SeedOption = None,
-    workers: Annotated[int, typer.Option(help="processes; 0 takes every core", min=0, max=1024)] = 0,
+    workers: WorkersOption = 0,
+    cluster: Annotated[
+        str | None, typer.Option(help="instead of --workers: a Dask scheduler's address, or a cluster file")
+    ] = None,
+    shard: Annotated[str | None, typer.Option(help="do part K of N only, as K/N; then vct merge")] = None,
+    together: TogetherOption = 1,
     resume: Annotated[bool, typer.Option("--resume", help="go on with a run that was stopped")] = False,
-    keep_scans: Annotated[
-        str, typer.Option(help="scans to keep as NIfTI: none, all, or of how many patients")
-    ] = "none",
+    keep_scans: KeepScansOption = "none",
 ) -> None:
     """Run a trial and write its report."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from vct import trial
+    from vct.cluster import load_cluster
     from vct.engine import make
+    from vct.interrupt import stop_on_signal
     from vct.protocol import load
 
-    parsed = load(protocol)
-    maker = make(engine, resolution)
-    kept = _kept(keep_scans, parsed.sample_size * len(parsed.arms))
-    with Progress("patients", BarColumn(), MofNCompleteColumn(), "left", TimeRemainingColumn()) as progress:
+    part = cluster_cli.parse_shard(shard)
+    parsed, maker = load(protocol), make(engine, resolution)
+    place = load_cluster(cluster) if cluster else None
+    with (
+        Progress("patients", BarColumn(), MofNCompleteColumn(), "left", TimeRemainingColumn()) as progress,
+        stop_on_signal(progress.console.print) as stop,
+    ):
         task = progress.add_task("", total=None)
-        result = trial.run(
-            parsed,
-            maker,
-            seed=seed,
-            out=out,
-            resume=resume,
-            keep_scans=kept,
-            workers=workers or _cores(),
-            watch=lambda done, total: progress.update(task, completed=done, total=total),
-        )
-    report_cli.write_report(result, out)
+        how: dict[str, Any] = {
+            "seed": seed,
+            "out": out,
+            "keep_scans": keep_scans,
+            "together": together,
+            "workers": workers or cores(),
+            "cluster": place,
+            "watch": lambda done, total: progress.update(task, completed=done, total=total),
+            "stop": stop,
+        }
+        if part:
+            done = trial.run_shard(part, parsed, maker, **how)
+        else:
+            result = trial.run(parsed, maker, resume=resume, **how)
+    if part:
+        typer.echo(f"Shard {part}: {done} patients done; vct merge {out} when all shards are")
+    else:
+        cluster_cli.conclude(result, out)
 
 
 @app.command()
@@ -93,7 +116,7 @@ def report(
     """Write the report and the tables of a finished run again."""
     from vct import trial
 
-    report_cli.write_report(trial.reopen(folder), folder, study)
+    cluster_cli.conclude(trial.reopen(folder), folder, study)
 
 
 @app.command()
@@ -101,7 +124,10 @@ def check(
     protocol: ProtocolArgument,
     engine: EngineOption = "phantom",
     resolution: ResolutionOption = 4.0,
-    workers: Annotated[int, typer.Option(help="processes; 0 takes every core", min=0, max=1024)] = 0,
+    seed: SeedOption = None,
+    workers: WorkersOption = 0,
+    together: TogetherOption = 1,
+    keep_scans: KeepScansOption = "none",
 ) -> None:
     """Validate a protocol; print its plan and what it will cost. Nothing is written."""
     from rich.console import Console
@@ -109,8 +135,10 @@ def check(
     from vct.engine import make
     from vct.preview import plan_table
     from vct.protocol import load
+    from vct.trial import plan_of
 
-    Console().print(plan_table(load(protocol), make(engine, resolution), workers or _cores()))
+    plan = plan_of(load(protocol), make(engine, resolution), seed=seed, keep_scans=keep_scans, together=together)
+    Console().print(plan_table(plan, workers or cores()))
 
 
 @app.command()
@@ -172,18 +200,6 @@ def _root(version: Annotated[bool, typer.Option("--version", help="print the ver
     if version:
         typer.echo(f"vct {__version__}")
         raise typer.Exit
-
-
-def _kept(text: str, patients: int) -> int:
-    if text in ("none", "all"):
-        return 0 if text == "none" else patients
-    if text.isdecimal() and len(text) < 10:
-        return int(text)
-    raise typer.BadParameter("must be none, all or a number of patients", param_hint="--keep-scans")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _fail(error: VctError) -> NoReturn:

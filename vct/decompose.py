@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 from vct.conclude import outcomes_of
 from vct.engine.base import Engine
-from vct.errors import InputError, nearest
+from vct.cluster import Local
+from vct.errors import InputError, PatientError, nearest
 from vct.fanout import map_patients
 from vct.protocol import Protocol
 from vct.records import Patient, Reading, Visit
@@ -160,14 +161,16 @@ def decompose(
             visits[item.patient, item.arm] += (item.visit,)
     walk = Variants(variants=(protocol, *active.values(), bare), engine=engine, seed=seed, visits=visits)
     readings: dict[Patient, tuple[tuple[Reading, ...], ...]] = {}
-    for patient, own in map_patients(walk, enrolment.patients, workers):
+    for patient, own in map_patients(walk, enrolment.patients, Local(workers) if workers > 1 else None):
+        if own is None:
+            raise PatientError(f"every process that tried patient {patient.id} died (out of memory?)")
         readings[patient] = own
         if watch:
             watch(len(readings), len(enrolment.patients))
     columns = []
     for number in range(len(walk.variants)):
         flat = [reading for patient in enrolment.patients for reading in readings[patient][number]]
-        outcomes = outcomes_of(chosen, enrolment.patients, flat, "measured")
+        outcomes = outcomes_of(protocol.planned_days, chosen, enrolment.patients, flat, "measured")
         at = outcomes[-1].visit if visit is None else visit
         columns.append({(o.patient, o.arm): o.value for o in outcomes if o.visit == at})
     return _split(endpoint, tuple(active), columns, seed, effect)

@@ -4,8 +4,11 @@ VctError              anything that a user can mend or must know; the CLI prints
 ├── InputError        exit code 2: what the user gave breaks a rule; nothing was written
 │   ├── SpecError     a YAML file: every broken rule at once, each with its place
 │   └── RunError      a run folder that cannot be used (another protocol, damaged, not a run)
-├── PatientError      exit code 1: one patient could not be simulated; what was finished stays
-└── StorageError      exit code 1: a file could not be written (disk full, read-only); what was finished stays
+├── PatientError      exit code 1: no patient could be simulated
+├── StorageError      exit code 1: a file could not be written (disk full, read-only); what was finished stays
+├── ClusterError      exit code 1: no cluster to be had, or it is gone; what was finished stays
+├── SetAsideError     exit code 3: the run is done and reported, without the patients that failed
+└── StoppedError      exit code 130: stopped by Ctrl-C or SIGTERM; what was finished stays
 """
 
 from __future__ import annotations
@@ -69,11 +72,27 @@ class RunError(InputError):
 
 
 class PatientError(VctError):
-    """A patient whose simulation failed."""
+    """A patient whose simulation failed, when every patient's did."""
 
 
 class StorageError(VctError):
     """A file that could not be written; whatever stood there before is untouched."""
+
+
+class ClusterError(VctError):
+    """A cluster that cannot be reached or started, or that was lost."""
+
+
+class SetAsideError(VctError):
+    """A finished run in which patients failed again and again and are missing."""
+
+    exit_code = 3
+
+
+class StoppedError(VctError):
+    """A run that was asked to stop and did."""
+
+    exit_code = 130
 
 
 def one_of(option: str, word: str, known: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from vct.formats.exam import Exam
 from vct.protocol import Protocol
 from vct.records import Lesion, Patient, Visit
 from vct.rng import stream
-from vct.store import MANIFEST, RunFolder, key_of
+from vct.store import MANIFEST, RunFolder
 from vct.volume import load
 from vct.yamlfile import Tree, check
 
@@ -47,13 +47,13 @@ def _exam(path: Path, protocol: Protocol, recorded: dict[str, Any]) -> Exam:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(f"{path}: is missing or damaged ({error})") from None
     stem, seed = path.name.removesuffix(TRUTH), recorded["seed"]
-    if visit.name != stem or key_of(patient) != path.parent.name:
-        raise RunError(f"{path}: names another patient or visit ({key_of(patient)!r}, {visit.name!r})")
+    if visit.name != stem or patient.key != path.parent.name:
+        raise RunError(f"{path}: names another patient or visit ({patient.key!r}, {visit.name!r})")
     labels = path.with_name(f"{stem}_labels.nii.gz")
     scanner = protocol.acquisition.scanner_for(patient, visit)
     session = protocol.acquisition.session(patient, visit, scanner, seed, stream(seed, patient.id, visit.name, "scan"))
     return Exam(
-        key=key_of(patient),
+        key=patient.key,
         origin=f"{recorded['protocol_sha256']}/{seed}/{recorded['engine']}",
         trial=protocol.title,
         patient=patient,

@@ -3,73 +3,117 @@
 from __future__ import annotations
 
 import os
+import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from itertools import islice
-from multiprocessing import get_context
-from typing import Any, TypeVar
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from vct.errors import PatientError
-from vct.records import Patient
+from vct.cluster import Cluster
+from vct.errors import ClusterError
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
 
 Result = TypeVar("Result")
+Batch = TypeVar("Batch")
+Stop = Callable[[], bool]
+
 _THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _AHEAD = 2
+_RECOUNT_S = 5.0
+
+
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
 
 
 def map_patients(
-    walk: Callable[[Patient], Result], patients: Sequence[Patient], workers: int
-) -> Iterator[tuple[Patient, Result]]:
-    """Yield (patient, result) as they finish, in this process or in `workers` others.
+    walk: Callable[[Batch], Result], batches: Sequence[Batch], cluster: Cluster | None = None, stop: Stop = never
+) -> Iterator[tuple[Batch, Result | None]]:
+    """Yield (batch, result) as they finish, in this process or on the processes of `cluster`.
 
-    At most a few patients a worker are under way, so memory does not grow with their number. `walk` must be picklable
-    and idempotent. Raises what `walk` raises, and PatientError when a worker dies; what was finished stays finished.
+    `walk` goes to each process once, and is called there for one batch at a time; it must be picklable and idempotent,
+    since the batch of a lost process is done again elsewhere. The result is None when every process that tried the
+    batch died. At most two batches a process are under way, so that memory does not grow with their number. Once
+    `stop()` is true, no batch is begun. Raises what `walk` raises, and ClusterError when the cluster is gone; what was
+    finished stays finished.
     """
-    if workers <= 1 or len(patients) <= 1:
-        for patient in patients:
-            yield patient, walk(patient)
-        return
-    with (
-        single_threaded(),
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_adopt, initargs=(walk,)) as pool,
-    ):
-        queue = iter(patients)
-        under_way = {pool.submit(_call, patient): patient for patient in islice(queue, workers * _AHEAD)}
-        try:
-            while under_way:
-                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-                    patient = under_way.pop(future)
-                    yield patient, _result(future, patient)
-                    under_way.update({pool.submit(_call, following): following for following in islice(queue, 1)})
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    if cluster is None:
+        for batch in batches:
+            if stop():
+                return
+            yield batch, walk(batch)
+    elif batches:
+        with cluster.connect() as client:
+            yield from _on(client, walk, batches, stop)
 
 
-def _result(future: Future[Result], patient: Patient) -> Result:
+def _on(
+    client: Client, walk: Callable[[Batch], Result], batches: Sequence[Batch], stop: Stop
+) -> Iterator[tuple[Batch, Result | None]]:
+    from distributed import as_completed
+
+    from vct.carrier import Carrier, call
+
+    token = secrets.token_hex(8)
+    waiting, number = iter(batches), count()
+    room = _Room(client)
+    under_way: dict[Future[Any], Batch] = {}
+    completed: Any = as_completed()
+
+    def send() -> None:
+        for batch in islice(waiting, 0 if stop() else max(room() - len(under_way), 0)):
+            future = client.submit(call, token, batch, key=f"{token}-{next(number)}", pure=False)
+            under_way[future] = batch
+            completed.add(future)
+
     try:
-        return future.result()
-    except BrokenProcessPool:
-        raise PatientError(
-            f"a worker process died at patient {patient.id} (out of memory?); run again with --resume"
-        ) from None
+        client.register_plugin(Carrier(token, walk), name=token)
+        send()
+        while under_way:
+            finished = completed.next_batch(block=True)
+            answers = client.gather([future for future in finished if future.status == "finished"])
+            for future in finished:
+                if future.status != "finished":
+                    _reraise(future)
+                yield under_way.pop(future), answers.pop(0) if future.status == "finished" else None
+            send()
+        with suppress(OSError, TimeoutError):
+            client.unregister_worker_plugin(token)
+    except ImportError as error:
+        raise ClusterError(f"the workers lack a package that this process has ({error})") from error
+    except (CancelledError, OSError, TimeoutError) as error:
+        raise ClusterError("the cluster is gone; what was finished stays, go on with --resume") from error
 
 
-_adopted: list[Callable[[Patient], object]] = []
+def _reraise(future: Future[Any]) -> None:
+    """Raise what a task raised; not that its processes died."""
+    from distributed import KilledWorker
+
+    with suppress(KilledWorker):
+        future.result()
 
 
-def _adopt(walk: Callable[[Patient], object]) -> None:
-    _adopted[:] = [walk]
+class _Room:
+    """How many batches may be under way; workers come and go, so they are counted again every few seconds."""
 
+    def __init__(self, client: Client) -> None:
+        self.client, self.counted, self.room = client, 0.0, 0
 
-def _call(patient: Patient) -> Any:
-    return _adopted[0](patient)
+    def __call__(self) -> int:
+        now = time.monotonic()
+        if self.counted == 0.0 or now - self.counted > _RECOUNT_S:
+            self.counted, self.room = now, _AHEAD * max(len(self.client.nthreads()), 1)
+        return self.room
 
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Let child processes start with one numerical thread each: the cores are taken by patients."""
+    """Let child processes start with one numerical thread each: the cores are taken by them."""
     before = {name: os.environ.get(name) for name in _THREAD_LIMITS}
     os.environ.update(dict.fromkeys(_THREAD_LIMITS, "1"))
     try:

@@ -1,17 +1,22 @@
-"""Files written whole or not at all: aside first, forced to disk, then renamed into place."""
+"""Files written whole or not at all: aside first, forced to disk, then renamed into place. And locks."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vct.errors import StorageError
+from vct.errors import StorageError, VctError
 
 ASIDE = ".tmp-"
 """How the names of unfinished files begin. One that a killed process left behind can be removed."""
+
+
+class LockedError(VctError):
+    """A lock that somebody else holds; says who."""
 
 
 @contextmanager
@@ -40,6 +45,41 @@ def write_aside(path: Path, content: bytes) -> None:
     """Write `content` as by `aside`. Raises StorageError."""
     with aside(path) as written:
         written.write_bytes(content)
+
+
+@contextmanager
+def locked(path: Path, holder: str, *, shared: bool = False) -> Iterator[None]:
+    """Hold the lock file `path` for as long as the block runs; the system lets go of it when the process dies.
+
+    Several may hold a `shared` lock, but not beside one that is not. `holder` is written into the file, to tell the
+    next who it is. Raises LockedError, with what the holder wrote, when somebody else holds it. A file system that
+    knows no locks is warned about, and the block runs. POSIX only.
+    """
+    import fcntl
+
+    with _opened(path) as handle:
+        try:
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockedError(os.pread(handle, 1000, 0).decode(errors="replace").strip()) from None
+        except OSError as error:
+            warnings.warn(f"{path}: cannot be locked ({error.strerror}); run one process a folder", stacklevel=3)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, holder.encode(), 0)
+        yield
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written ({error.strerror or error})") from error
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def _to_disk(path: Path) -> None:

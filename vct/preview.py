@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from vct.engine.base import Engine
-from vct.protocol import Protocol
+from vct.cost import measured, predicted
+from vct.progress import clock, size
 from vct.report.cells import Table as CellTable
-from vct.trial import enrol_patients, walk_of
+from vct.trial import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
 
-START_UP_S = 3.0
-"""Seconds that a worker process needs before its first patient: imports (measured, 2 cores)."""
 
-
-def plan_table(protocol: Protocol, engine: Engine, workers: int) -> Table:
-    """The plan of a trial, and its cost from one patient simulated here; nothing is written."""
-    enrolment = enrol_patients(protocol, protocol.seed)
-    scans = sum(item.status == "done" for item in enrolment.attendance)
-    seconds = _seconds_per_scan(protocol, engine)
-    busy = min(workers, len(enrolment.patients))
+def plan_table(plan: Plan, workers: int) -> Table:
+    """The plan of a trial, and its cost from one patient simulated here; nothing stays on disk."""
+    protocol, enrolment = plan.protocol, plan.enrolment
+    rates = measured(plan)
+    cost = predicted(plan, rates, workers)
+    kept = f", scans of {cost.kept_patients} patients at {size(rates.scan_bytes)}" if cost.kept_patients else ""
     table = Table(title=protocol.title, show_header=False)
     names = protocol.names()
     for label, value in (
@@ -40,9 +36,11 @@ def plan_table(protocol: Protocol, engine: Engine, workers: int) -> Table:
             ", ".join(f"{getattr(item, 'kind', type(item).__name__)} of {item.endpoint}" for item in protocol.analyses)
             or "none",
         ),
-        ("engine", engine.name),
-        ("scans", f"{scans} of {len(enrolment.attendance)} planned (the rest missed, failed or after dropout)"),
-        ("time", f"about {_clock(scans * seconds / busy + START_UP_S)} with {busy} processes ({seconds:.1f} s a scan)"),
+        ("engine", plan.engine.name),
+        ("scans", f"{cost.scans} of {len(enrolment.attendance)} planned (the rest missed, failed or after dropout)"),
+        ("time", f"about {clock(cost.seconds)} with {cost.processes} processes ({rates.seconds:.1f} s a scan)"),
+        ("memory", f"about {size(cost.memory_bytes)} ({size(rates.memory_bytes)} a process)"),
+        ("disk", f"about {size(cost.disk_bytes)} (tables of {size(rates.table_bytes)} a patient{kept})"),
     ):
         table.add_row(label, value)
     return table
@@ -58,18 +56,6 @@ def frame_table(title: str, frame: pd.DataFrame) -> Table:
     return table
 
 
-def _seconds_per_scan(protocol: Protocol, engine: Engine) -> float:
-    enrolment = enrol_patients(protocol, protocol.seed)
-    walk = walk_of(protocol, engine, protocol.seed, enrolment)
-    patient = next((patient for patient in enrolment.patients if walk.visits[patient.id, patient.arm]), None)
-    if patient is None:
-        return 0.0
-    walk(patient)
-    begun = time.perf_counter()
-    walk(patient)
-    return (time.perf_counter() - begun) / len(walk.visits[patient.id, patient.arm])
-
-
 def cells_table(view: CellTable) -> Table:
     """A table of the report for the terminal; nothing in a cell is taken as markup."""
     table = Table(title=Text(view.caption), title_justify="left")
@@ -78,12 +64,6 @@ def cells_table(view: CellTable) -> Table:
     for row in view.rows:
         table.add_row(*(Text(cell) for cell in row.cells))
     return table
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _cell(value: Any) -> str:

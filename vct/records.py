@@ -41,6 +41,11 @@ class Patient:
         """Weight over height squared."""
         return self.weight_kg / (self.height_cm / 100.0) ** 2
 
+    @property
+    def key(self) -> str:
+        """What the files of this patient are called: id and arm, since counterfactual twins share the id."""
+        return f"{self.id}-{self.arm.replace(' ', '.')}" if self.arm else self.id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
@@ -178,6 +183,15 @@ class Reading:
     unit: str
     truth: float | None = None
     reader: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A patient that could not be simulated, and why."""
+
+    patient: str
+    arm: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

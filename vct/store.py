@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from vct.errors import RunError
-from vct.files import write_aside
-from vct.records import Patient, Reading, Scan
+from vct.files import ASIDE, write_aside
+from vct.journal import HIDDEN, Journal, Shard
+from vct.records import Failure, Patient, Reading, Scan
 
 MANIFEST = "manifest.json"
+FOLDERS = ("readings", "scans", "pictures", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +25,31 @@ class RunFolder:
 
     path: Path
 
-    def begin(self, manifest: Mapping[str, Any], *, resume: bool) -> None:
-        """Make the folder and write its manifest, or check that it holds the same run when resuming.
+    @property
+    def journal(self) -> Journal:
+        """What happens here while patients are walked."""
+        return Journal(self.path)
 
-        Raises RunError when the folder holds something else.
+    @contextmanager
+    def held(self, manifest: Mapping[str, Any], *, resume: bool, shard: Shard | None = None) -> Iterator[None]:
+        """Make the folder and write its manifest, or check that it holds the same run; keep other runs out.
+
+        Raises RunError when the folder holds something else, holds a run that is not to be resumed, or is in use.
         """
+        self._check(manifest, resume=resume)
+        with self.journal.held(shard):
+            if not (self.path / MANIFEST).exists():
+                write_aside(self.path / MANIFEST, _json(manifest))
+            yield
+
+    def _check(self, manifest: Mapping[str, Any], *, resume: bool) -> None:
         if (self.path / MANIFEST).exists():
             if not resume:
                 raise RunError(f"{self.path}: already holds a run; continue it with --resume, or choose another --out")
             self._same(manifest)
             return
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and (not self.path.is_dir() or any(item.name != HIDDEN for item in self.path.iterdir())):
             raise RunError(f"{self.path}: exists and holds no run of vct; choose an empty or new --out")
-        write_aside(self.path / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n")
 
     def manifest(self) -> dict[str, Any]:
         """The manifest of the run in this folder. Raises RunError when there is none or it is damaged."""
@@ -58,7 +73,7 @@ class RunFolder:
 
     def readings_file(self, patient: Patient) -> Path:
         """Where the readings of one patient lie."""
-        return self.path / "readings" / f"{key_of(patient)}.parquet"
+        return self.path / "readings" / f"{patient.key}.parquet"
 
     def save_readings(self, patient: Patient, readings: Sequence[Reading]) -> None:
         """Write one patient's readings; the file's presence says that the patient is done."""
@@ -71,6 +86,7 @@ class RunFolder:
         buffer = io.BytesIO()
         pq.write_table(table, buffer)
         write_aside(self.readings_file(patient), buffer.getvalue())
+        self._failure_file(patient.key).unlink(missing_ok=True)
 
     def load_readings(self, patient: Patient) -> tuple[Reading, ...] | None:
         """One patient's readings, or None when they are not (or not wholly) there."""
@@ -85,10 +101,50 @@ class RunFolder:
         except (OSError, TypeError, ValueError):
             return None
 
+    def _failure_file(self, key: str) -> Path:
+        return self.path / "failed" / f"{key}.json"
+
+    def save_failure(self, failure: Failure, patient: Patient) -> None:
+        """Set a patient aside, with the error; readings that are saved later take the note away."""
+        write_aside(self._failure_file(patient.key), _json(asdict(failure)))
+
+    def finished(self) -> dict[str, float]:
+        """When each finished patient's readings were written, in seconds since 1970, by the patient's key."""
+        return {path.stem: path.stat().st_mtime for path in (self.path / "readings").glob("[!.]*.parquet")}
+
+    def failures(self) -> Iterator[tuple[str, Failure]]:
+        """Who was set aside, by the patient's key. Damaged notes are left out."""
+        for path in sorted((self.path / "failed").glob("[!.]*.json")):
+            with suppress(OSError, TypeError, ValueError):
+                yield path.stem, Failure(**json.loads(path.read_bytes()))
+
+    def load_failure(self, patient: Patient) -> Failure | None:
+        """Why a patient was set aside, or None. A damaged note counts as none: the patient is tried again."""
+        try:
+            return Failure(**json.loads(self._failure_file(patient.key).read_bytes()))
+        except (OSError, TypeError, ValueError):
+            return None
+
+    def take_in(self, other: RunFolder) -> int:
+        """Copy what `other`, a folder of the same run, has and this one lacks; returns the number of files.
+
+        Links that lead out of `other` are left alone. Raises RunError when it is another run.
+        """
+        other._same(self.manifest())
+        inside, count = other.path.resolve(), 0
+        for name in FOLDERS:
+            for path in sorted(item for item in (other.path / name).rglob("*") if item.is_file()):
+                target = self.path / path.relative_to(other.path)
+                wanted = not path.name.startswith(ASIDE) and path.resolve().is_relative_to(inside)
+                if wanted and not target.exists():
+                    write_aside(target, path.read_bytes())
+                    count += 1
+        return count
+
     def save_scan(self, scan: Scan) -> None:
-        """Write a scan as NIfTI (float32 SUV, int16 HU, uint8 labels) with its planted truth as JSON beside it."""
+        """Write a scan as NIfTI, as `Volume.save` quantises it, with its planted truth as JSON beside it."""
         snapshot = scan.snapshot
-        folder = self.path / "scans" / key_of(snapshot.patient)
+        folder = self.path / "scans" / snapshot.patient.key
         stem = snapshot.visit.name
         scan.pet.save(folder / f"{stem}_pet.nii.gz")
         scan.ct.save(folder / f"{stem}_ct.nii.gz")
@@ -102,17 +158,17 @@ class RunFolder:
             "made_by": scan.made_by,
             "fwhm_mm": scan.fwhm_mm,
             "noise_cov": scan.noise_cov,
+            "pet_step_suv": scan.pet.step,
         }
-        write_aside(folder / f"{stem}_truth.json", json.dumps(truth, indent=1, sort_keys=True).encode() + b"\n")
+        write_aside(folder / f"{stem}_truth.json", _json(truth))
 
     def picture_file(self, patient: Patient, visit: str) -> Path:
         """Where the thumbnail of one scan lies."""
-        return self.path / "pictures" / f"{key_of(patient)}_{visit}.png"
+        return self.path / "pictures" / f"{patient.key}_{visit}.png"
 
 
-def key_of(patient: Patient) -> str:
-    """What the files of a patient are called: id and arm, since counterfactual twins share the id."""
-    return f"{patient.id}-{patient.arm.replace(' ', '_')}" if patient.arm else patient.id
+def _json(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, indent=1).encode() + b"\n"
 
 
 def digest(data: Mapping[str, Any]) -> str:

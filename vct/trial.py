@@ -3,73 +3,96 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from vct import __version__
+from vct.cluster import Cluster, Local
 from vct.conclude import conclude
 from vct.engine import make as make_engine
 from vct.engine.base import Engine
-from vct.errors import PatientError, RunError, VctError, nearest
-from vct.fanout import map_patients
-from vct.files import write_aside
+from vct.errors import PatientError, RunError, StoppedError, nearest
+from vct.fanout import Stop, map_patients, never
+from vct.journal import Shard
+from vct.keeping import NONE, KeepScans
 from vct.protocol import Protocol
-from vct.records import Enrolment, Patient, Reading, Scan, TrialResult, Visit
-from vct.report.images import mip_png
-from vct.report.packed import packed
+from vct.records import Enrolment, Failure, Reading, TrialResult, Visit
 from vct.store import MANIFEST, RunFolder, digest
+from vct.walk import Task, Walk, Walked, scan_bytes
 from vct.yamlfile import Tree, check
 
 PICTURED_PATIENTS = 4
+HOPELESS = 10
+"""Patients that may fail before any succeeds; then it is not the patients' fault, and the run ends."""
 LIBRARIES = ("numpy", "scipy", "pandas", "pydantic", "statsmodels")
 
 Watch = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Walk:
-    """One patient's way from enrolment to readings, the same in every process. `kept` patients leave their scans."""
+def nobody(done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What makes a run this run. `keep_scans` says whose scans stay; `together`, how many scans are made at once."""
 
     protocol: Protocol
     engine: Engine
     seed: int
-    visits: Mapping[tuple[str, str], tuple[Visit, ...]]
-    folder: RunFolder | None = None
-    kept: frozenset[tuple[str, str]] = frozenset()
-    pictured: frozenset[tuple[str, str]] = frozenset()
+    keep_scans: KeepScans = NONE
+    together: int = 1
 
-    def __call__(self, patient: Patient) -> tuple[Reading, ...]:
-        """Scan and read every visit that the patient attends. Raises PatientError, which names the patient."""
-        readings: list[Reading] = []
-        read = self.protocol.reading.desk(self.seed)
-        for visit in self.visits[patient.id, patient.arm]:
-            try:
-                snapshot = self.protocol.course.at(patient, visit, self.seed)
-                scan = self.engine.generate(snapshot, self.seed)
-                scan = self.protocol.acquisition.acquire(scan, self.seed)
-                self._keep(scan)
-                readings += read(scan, self.protocol.readouts)
-            except VctError:
-                raise
-            except Exception as error:
-                raise PatientError(
-                    f"patient {patient.id}, visit {visit.name}: {type(error).__name__}: {error}"
-                ) from error
-        if self.folder:
-            self.folder.save_readings(patient, readings)
-        return tuple(readings)
+    @cached_property
+    def enrolment(self) -> Enrolment:
+        """Who enters the trial, on which arm, and which visits they attend."""
+        return self.protocol.enrol(self.seed)
 
-    def _keep(self, scan: Scan) -> None:
-        patient, visit = scan.snapshot.patient, scan.snapshot.visit
-        if self.folder and (patient.id, patient.arm) in self.kept:
-            self.folder.save_scan(scan)
-        if self.folder and (patient.id, patient.arm) in self.pictured:
-            picture = self.folder.picture_file(patient, visit.name)
-            write_aside(picture, mip_png(scan))
-            write_aside(picture.with_name(f"{picture.stem}.json"), packed(scan))
+    def manifest(self) -> dict[str, Any]:
+        """The plan as it stands in the run folder; nothing in it depends on when or by what means it was run."""
+        resolved = self.protocol.resolved()
+        known = getattr(self.engine, "fidelity", None)
+        return {
+            **({"fidelity": dict(known)} if known else {}),
+            "protocol": resolved,
+            "protocol_sha256": digest(resolved),
+            "seed": self.seed,
+            "engine": self.engine.name,
+            "keep_scans": self.keep_scans.policy,
+            "together": self.together,
+            "vct": __version__,
+            "python": platform.python_version(),
+            "libraries": {name: version(name) for name in LIBRARIES},
+        }
+
+    def walk(self, folder: RunFolder | None = None) -> Walk:
+        """What is done with each patient; without a folder it leaves nothing behind."""
+        return Walk(protocol=self.protocol, engine=self.engine, seed=self.seed, folder=folder, together=self.together)
+
+    def tasks(self) -> tuple[Task, ...]:
+        """One task a patient, in the order of enrolment."""
+        visits: dict[tuple[str, str], tuple[Visit, ...]] = {(item.id, item.arm): () for item in self.enrolment.patients}
+        for item in self.enrolment.attendance:
+            if item.status == "done":
+                visits[item.patient, item.arm] += (item.visit,)
+        tasks = [Task(patient=item, visits=visits[item.id, item.arm]) for item in self.enrolment.patients]
+        kept = self.keep_scans.chosen(self.enrolment.patients, lambda: scan_bytes(self.walk(), tasks[0]))
+        return tuple(
+            replace(task, keep=task.patient.key in kept, picture=number < PICTURED_PATIENTS)
+            for number, task in enumerate(tasks)
+        )
+
+    def batches(self, shard: Shard | None = None) -> list[tuple[Task, ...]]:
+        """The tasks in batches that fill the device, always the same ones; of a shard, every so-manieth batch."""
+        size = max(1, self.together // len(self.protocol.visits))
+        tasks = self.tasks()
+        batches = [tasks[start : start + size] for start in range(0, len(tasks), size)]
+        return batches if shard is None else batches[shard.number - 1 :: shard.of]
 
 
 def run(
@@ -79,62 +102,117 @@ def run(
     seed: int | None = None,
     out: Path | None = None,
     resume: bool = False,
-    keep_scans: int = 0,
+    keep_scans: str = "none",
+    together: int = 1,
     workers: int = 1,
-    watch: Watch | None = None,
+    cluster: Cluster | None = None,
+    watch: Watch = nobody,
+    stop: Stop = never,
 ) -> TrialResult:
-    """Run a trial: enrol, scan, read, judge, compare. The same seed gives the same result whatever `workers`.
+    """Run a trial: enrol, scan, read, judge, compare. The same seed gives the same result wherever it is run.
 
     `engine` defaults to the phantom at 4 mm; `seed` to the protocol's; `out` is a run folder (without one nothing is
-    written); `keep_scans` says of how many patients the scans stay there; `watch(done, total)` hears of each patient.
-    Raises RunError when `out` cannot be used, PatientError when a patient cannot be simulated.
+    written); `keep_scans` says whose scans stay there (see `KeepScans`). There are `workers` processes here, or those
+    of `cluster`; engines that can make `together` scans at once. `watch(done, total)` hears of each patient; once
+    `stop()` is true, what is under way is finished and kept, and StoppedError raised. A patient that fails again and
+    again is missing from the result, and named in its provenance. Raises RunError when `out` cannot be used,
+    PatientError when no patient can be simulated.
     """
-    engine = engine or make_engine("phantom")
-    seed = protocol.seed if seed is None else seed
-    enrolment = enrol_patients(protocol, seed)
+    plan = plan_of(protocol, engine, seed=seed, keep_scans=keep_scans, together=together)
     folder = RunFolder(out) if out else None
-    if folder:
-        folder.begin(manifest(protocol, engine, seed, keep_scans), resume=resume)
-    walk = walk_of(protocol, engine, seed, enrolment, folder, keep_scans)
-    found = {patient: folder.load_readings(patient) if folder else None for patient in enrolment.patients}
-    done = {patient: readings for patient, readings in found.items() if readings is not None}
-    fresh = [patient for patient in enrolment.patients if patient not in done]
-    for patient, readings in map_patients(walk, fresh, workers):
-        done[patient] = readings
-        if watch:
-            watch(len(done), len(enrolment.patients))
-    readings = tuple(reading for patient in enrolment.patients for reading in done[patient])
-    return conclude(protocol, enrolment, readings, manifest(protocol, engine, seed, keep_scans))
+    place = cluster or (Local(workers) if workers > 1 else None)
+    walked = _simulate(plan, folder, None, resume, place, watch, stop)
+    readings, failures = _collected(folder, plan.enrolment) if folder else _sorted(plan.enrolment, walked)
+    return conclude(protocol, plan.enrolment, readings, {**plan.manifest(), "failed": failures})
 
 
-def walk_of(
+def run_shard(
+    shard: Shard,
     protocol: Protocol,
-    engine: Engine,
-    seed: int,
-    enrolment: Enrolment,
-    folder: RunFolder | None = None,
-    keep_scans: int = 0,
-) -> Walk:
-    """The walk of this trial's patients; without a folder it leaves nothing behind."""
-    visits: dict[tuple[str, str], tuple[Visit, ...]] = {(item.id, item.arm): () for item in enrolment.patients}
-    for item in enrolment.attendance:
-        if item.status == "done":
-            visits[item.patient, item.arm] += (item.visit,)
-    order = list(visits)
-    return Walk(
+    engine: Engine | None = None,
+    *,
+    out: Path,
+    seed: int | None = None,
+    keep_scans: str = "none",
+    together: int = 1,
+    workers: int = 1,
+    cluster: Cluster | None = None,
+    watch: Watch = nobody,
+    stop: Stop = never,
+) -> int:
+    """Walk one shard's patients only; see `run`. Returns how many there are. `reopen` concludes once all are done.
+
+    Shards may share the folder `out`, or have one each, which `RunFolder.take_in` brings together.
+    """
+    plan = plan_of(protocol, engine, seed=seed, keep_scans=keep_scans, together=together)
+    place = cluster or (Local(workers) if workers > 1 else None)
+    return len(_simulate(plan, RunFolder(out), shard, True, place, watch, stop))
+
+
+def plan_of(
+    protocol: Protocol,
+    engine: Engine | None = None,
+    *,
+    seed: int | None = None,
+    keep_scans: str = "none",
+    together: int = 1,
+) -> Plan:
+    """The plan of a run; see `run`. Raises InputError when `keep_scans` is no policy."""
+    return Plan(
         protocol=protocol,
-        engine=engine,
-        seed=seed,
-        visits=visits,
-        folder=folder,
-        kept=frozenset(order[:keep_scans]),
-        pictured=frozenset(order[:PICTURED_PATIENTS]),
+        engine=engine or make_engine("phantom"),
+        seed=protocol.seed if seed is None else seed,
+        keep_scans=KeepScans(keep_scans),
+        together=together,
     )
 
 
-def enrol_patients(protocol: Protocol, seed: int) -> Enrolment:
-    """Who enters the trial, on which arm, and which visits they attend."""
-    return protocol.enrol(seed)
+def _simulate(
+    plan: Plan,
+    folder: RunFolder | None,
+    shard: Shard | None,
+    resume: bool,
+    place: Cluster | None,
+    watch: Watch,
+    stop: Stop,
+) -> dict[str, Walked]:
+    """Walk every patient that is not done, by key; those that `folder` already has are there without readings."""
+    with folder.held(plan.manifest(), resume=resume, shard=shard) if folder else nullcontext():
+        batches = plan.batches(shard)
+        patients = [task.patient for batch in batches for task in batch]
+        walked = {
+            item.key: Walked(patient=item) for item in patients if folder and folder.load_readings(item) is not None
+        }
+        fresh = [batch for batch in batches if any(task.patient.key not in walked for task in batch)]
+        failures: list[Failure] = []
+        if folder:
+            folder.journal.open_session(sum(map(len, fresh)), len(plan.enrolment.patients), shard)
+        for found in _walked(plan.walk(folder), fresh, place, stop):
+            walked |= {item.patient.key: item for item in found}
+            failures += [item.failure for item in found if item.failure]
+            watch(len(walked), len(patients))
+            if len(failures) == len(walked) and len(failures) >= min(HOPELESS, len(patients)):
+                first = failures[0]
+                raise PatientError(f"the first {len(failures)} patients failed; {first.patient}: {first.error}")
+        if len(walked) < len(patients):
+            raise StoppedError(f"stopped: {len(walked)} of {len(patients)} patients are done; go on with --resume")
+        return walked
+
+
+def _walked(
+    walk: Walk, batches: Sequence[tuple[Task, ...]], place: Cluster | None, stop: Stop
+) -> Iterator[tuple[Walked, ...]]:
+    """What became of each batch. Where all processes that tried a batch died, its patients are tried one by one."""
+    alone: list[tuple[Task, ...]] = []
+    for batch, found in map_patients(walk, batches, place, stop):
+        if found is not None:
+            yield found
+        elif len(batch) > 1:
+            alone += [(task,) for task in batch]
+        else:
+            yield (walk.set_aside(batch[0].patient, "every process that tried it died (out of memory?)"),)
+    if alone:
+        yield from _walked(walk, alone, place, stop)
 
 
 def reopen(path: Path) -> TrialResult:
@@ -142,13 +220,9 @@ def reopen(path: Path) -> TrialResult:
     folder = RunFolder(path)
     recorded = folder.manifest()
     protocol = check(Protocol, Tree(recorded["protocol"], str(path / MANIFEST)), path)
-    enrolment = enrol_patients(protocol, recorded["seed"])
-    found = {patient: folder.load_readings(patient) for patient in enrolment.patients}
-    missing = sum(readings is None for readings in found.values())
-    if missing:
-        raise RunError(f"{path}: {missing} of {len(found)} patients are not done; finish the run with --resume")
-    readings = tuple(reading for patient in enrolment.patients for reading in found[patient] or ())
-    return conclude(protocol, enrolment, readings, recorded)
+    enrolment = protocol.enrol(recorded["seed"])
+    readings, failures = _collected(folder, enrolment)
+    return conclude(protocol, enrolment, readings, {**recorded, "failed": failures})
 
 
 def picture(path: Path, ids: Sequence[str], engine: Engine) -> TrialResult:
@@ -161,32 +235,44 @@ def picture(path: Path, ids: Sequence[str], engine: Engine) -> TrialResult:
     if recorded["engine"] != engine.name:
         raise RunError(f"{path}: was made by the engine {recorded['engine']!r}, not by {engine.name!r}")
     protocol = check(Protocol, Tree(recorded["protocol"], str(path / MANIFEST)), path)
-    enrolment = enrol_patients(protocol, recorded["seed"])
-    chosen = [patient for patient in enrolment.patients if patient.id in ids]
-    known = sorted({patient.id for patient in enrolment.patients})
+    plan = plan_of(protocol, engine, seed=recorded["seed"])
+    known = sorted({patient.id for patient in plan.enrolment.patients})
     for name in ids:
         if name not in known:
             near = nearest(name, known)
             raise RunError(f"{path}: has no patient {name!r}" + (f"; did you mean {near!r}?" if near else ""))
-    walk = walk_of(protocol, engine, recorded["seed"], enrolment, folder)
-    walk = replace(walk, pictured=frozenset((patient.id, patient.arm) for patient in chosen))
-    for patient in chosen:
-        walk(patient)
+    walk = plan.walk(folder)
+    for task in plan.tasks():
+        if task.patient.id in ids:
+            walk((replace(task, picture=True),))
     return result
 
 
-def manifest(protocol: Protocol, engine: Engine, seed: int, keep_scans: int) -> dict[str, Any]:
-    """What makes this run this run; nothing in it depends on when or by how many workers it was run."""
-    resolved = protocol.resolved()
-    known = getattr(engine, "fidelity", None)
-    return {
-        **({"fidelity": dict(known)} if known else {}),
-        "protocol": resolved,
-        "protocol_sha256": digest(resolved),
-        "seed": seed,
-        "engine": engine.name,
-        "keep_scans": keep_scans,
-        "vct": __version__,
-        "python": platform.python_version(),
-        "libraries": {name: version(name) for name in LIBRARIES},
-    }
+Collected = tuple[list[Reading], list[dict[str, str]]]
+
+
+def _collected(folder: RunFolder, enrolment: Enrolment) -> Collected:
+    """Every reading in the folder in the order of enrolment, and who was set aside.
+
+    Raises RunError when a patient is neither there nor set aside.
+    """
+    walked: dict[str, Walked] = {}
+    for patient in enrolment.patients:
+        readings, failure = folder.load_readings(patient), folder.load_failure(patient)
+        if readings is not None:
+            walked[patient.key] = Walked(patient=patient, readings=readings)
+        elif failure is not None:
+            walked[patient.key] = Walked(patient=patient, failure=failure)
+    missing = len(enrolment.patients) - len(walked)
+    if missing:
+        raise RunError(
+            f"{folder.path}: {missing} of {len(enrolment.patients)} patients are not done; finish the run with --resume"
+        )
+    return _sorted(enrolment, walked)
+
+
+def _sorted(enrolment: Enrolment, walked: Mapping[str, Walked]) -> Collected:
+    found = [walked[patient.key] for patient in enrolment.patients]
+    return [reading for item in found for reading in item.readings], [
+        asdict(item.failure) for item in found if item.failure
+    ]

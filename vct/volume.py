@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,10 @@ from vct.files import aside
 
 Unit = Literal["HU", "SUVbw", "label"]
 Triple = tuple[float, float, float]
-_STORED_AS: dict[Unit, Any] = {"HU": np.int16, "SUVbw": np.float32, "label": np.uint8}
+SUV_STEP = 0.001
+INT16_MAX = 32767
+MAX_VOXELS = 2**31
+_STORED_AS: dict[Unit, Any] = {"HU": np.int16, "SUVbw": np.int16, "label": np.uint8}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,16 +98,31 @@ class Volume:
         )
         return Volume(data=data.astype(self.data.dtype, copy=False), grid=grid, unit=self.unit)
 
+    @property
+    def step(self) -> float:
+        """The quantisation at which the volume is stored: 1 HU; 0.001 SUV, doubled until int16 holds the hottest voxel.
+
+        Raises ValueError when a voxel is not finite.
+        """
+        if self.unit != "SUVbw":
+            return 1.0
+        hottest = float(np.abs(self.data).max(initial=0.0))
+        if not np.isfinite(hottest):
+            raise ValueError("a PET with voxels that are not finite cannot be stored")
+        return float(SUV_STEP * 2.0 ** max(0, np.ceil(np.log2(max(hottest, SUV_STEP) / (SUV_STEP * INT16_MAX)))))
+
     def save(self, path: Path) -> None:
-        """Write NIfTI (int16 HU, float32 SUV, uint8 label) aside, then rename; the same volume gives the same bytes.
+        """Write compressed NIfTI: int16 of `step` HU or SUV, or uint8 labels. The same volume gives the same bytes.
+
+        What `load` reads differs from `data` by half a step at most, and saves to the same bytes again.
 
         Raises StorageError when it cannot be written.
         """
         import nibabel as nib
 
-        dtype = _STORED_AS[self.unit]
-        data = self.data if dtype is np.float32 else np.rint(self.data)
-        image = nib.Nifti1Image(np.ascontiguousarray(data, dtype=dtype), self.grid.affine)
+        stored = np.rint(self.data / self.step)
+        image = nib.Nifti1Image(np.ascontiguousarray(stored, dtype=_STORED_AS[self.unit]), self.grid.affine)
+        image.header.set_slope_inter(self.step, 0.0)
         image.header.set_xyzt_units("mm")
         image.header["descrip"] = f"{self.unit} SYNTHETIC".encode()
         with aside(path) as written:
@@ -116,17 +135,21 @@ def load(path: Path, unit: Unit) -> Volume:
     Raises InputError when the file is missing or damaged, or when its axes are oblique to the patient's.
     """
     import nibabel as nib
-    from nibabel.filebasedimages import ImageFileError
 
     try:
-        image: Any = nib.as_closest_canonical(nib.load(path))
+        stored: Any = nib.load(path)
+        if len(stored.shape) != 3 or not 0 < math.prod(stored.shape) <= MAX_VOXELS:
+            raise ValueError(f"must hold one 3-D image of at most {MAX_VOXELS} voxels, got shape {stored.shape}")
+        image: Any = nib.as_closest_canonical(stored)
         data = np.asarray(image.dataobj)
-    except (OSError, EOFError, ValueError, ImageFileError) as error:
+    except Exception as error:  # damaged files raise nearly anything: zlib, struct, header and index errors
         raise InputError(f"{path}: not a readable NIfTI file ({error})") from error
-    if data.ndim != 3:
-        raise InputError(f"{path}: must hold one 3-D image (got shape {data.shape})")
+    if data.dtype.kind not in "biuf":
+        raise InputError(f"{path}: must hold numbers (got {data.dtype})")
     rotation = image.affine[:3, :3]
     spacing = np.diag(rotation)
+    if not np.isfinite(image.affine).all() or not (spacing > 0.0).all():
+        raise InputError(f"{path}: its voxels have no size, or its place in space is not finite")
     if not np.allclose(rotation, np.diag(spacing), atol=1e-3 * float(spacing.max())):
         raise InputError(f"{path}: axes are oblique to the patient's; resample the image first")
     grid = Grid(

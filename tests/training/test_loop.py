@@ -1,4 +1,8 @@
 import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -107,3 +111,22 @@ def test_the_average_starts_as_the_weights():
         total += share * (1.0 - power_average_weight(step))
         share *= power_average_weight(step)
     assert total == pytest.approx(1.0)
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model_and_go_on_where_they_stopped(tmp_path):
+    """Fabric's DDP on two CPU processes: gradients are averaged, one process saves, a resumed run is the same run."""
+
+    def trained(out, steps):
+        root = Path(__file__).parent.parent
+        command = [sys.executable, str(root / "doubles" / "line.py"), str(tmp_path / out), "2", str(steps)]
+        subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(root.parent)}, timeout=900)
+
+    trained("whole", 120)
+    trained("parts", 50)
+    trained("parts", 120)
+    assert log_of(tmp_path / "whole") == log_of(tmp_path / "parts")
+    assert len(log_of(tmp_path / "whole")) == 120
+    shipped = checkpoint.load(tmp_path / "whole", "line").tensors["weight"].float()
+    assert torch.allclose(shipped, LineTask.truth, atol=0.2)
+    assert shipped.equal(checkpoint.load(tmp_path / "parts", "line").tensors["weight"].float())

@@ -46,7 +46,8 @@ class Settings(Part):
     log_steps: int = Field(default=10, ge=1)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
-    devices: int = Field(default=1, ge=1)
+    devices: int = Field(default=1, ge=1, description="on each node")
+    nodes: int = Field(default=1, ge=1, description="computers; each runs this command, under srun or torchrun")
     seed: int = Field(default=0, ge=0)
 
     def rate(self, step: int) -> float:
@@ -120,11 +121,16 @@ def _fabric(settings: Settings) -> Any:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The `srun` command")  # a login node of a cluster is a machine
             fabric: Any = Fabric(
-                accelerator=settings.accelerator, devices=settings.devices, precision=settings.precision
+                accelerator=settings.accelerator,
+                devices=settings.devices,
+                num_nodes=settings.nodes,
+                precision=settings.precision,
             )
         fabric.launch()
     except (MisconfigurationException, RuntimeError, ValueError) as error:
-        wanted = f"{settings.devices} {settings.accelerator} device(s), precision {settings.precision}"
+        wanted = (
+            f"{settings.nodes} x {settings.devices} {settings.accelerator} device(s), precision {settings.precision}"
+        )
         raise InputError(f"this machine cannot train on {wanted}: {' '.join(str(error).split())}") from error
     return fabric
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vct.cluster import Local
 from vct.cohort import draw, load_population
 from vct.engine.atlas.build import read_index
 from vct.engine.atlas.demographics import body_size
 from vct.engine.base import Engine
+from vct.errors import PatientError
 from vct.fanout import map_patients
 from vct.records import Patient, Scan, Snapshot, Visit
 from vct.rng import stream
@@ -109,7 +111,9 @@ def sample(order: Order, patients: Sequence[Patient], workers: int = 1, batch: i
                 order.keep(scan)
                 yield scan.snapshot.patient.id
     else:
-        for _, name in map_patients(order, missing, workers):
+        for patient, name in map_patients(order, missing, Local(workers) if workers > 1 else None):
+            if name is None:
+                raise PatientError(f"{patient.id}: every process that tried it died (out of memory?)")
             yield name
     found = [number for patient in patients for number in read_numbers(order.numbers_file(patient))]
     write_numbers(order.out / "organs.csv", found)

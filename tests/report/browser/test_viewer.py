@@ -12,7 +12,7 @@ from PIL import Image
 
 from vct.report import pictures_in, write
 from vct.report.packed import packed
-from vct.trial import enrol_patients, reopen, run, walk_of
+from vct.trial import plan_of, reopen, run
 
 READY = "() => document.body.dataset.ready || document.querySelector('[role=alert]')"
 
@@ -53,12 +53,10 @@ def test_the_viewer_is_quiet_offline_accessible_and_small(look, viewer, size: st
 
 def test_it_reads_the_scan_under_the_cursor(look, viewer, trial, coarse, small_trial) -> None:
     protocol = small_trial(sample_size=1)
-    enrolment = enrol_patients(protocol, protocol.seed)
-    walk = walk_of(protocol, coarse, protocol.seed, enrolment)
-    (patient,) = enrolment.patients
+    (task,) = plan_of(protocol, coarse).tasks()
     scans = {}
-    for side, visit in zip(("left", "right"), walk.visits[patient.id, patient.arm], strict=True):
-        scan = coarse.generate(protocol.course.at(patient, visit, protocol.seed), protocol.seed)
+    for side, visit in zip(("left", "right"), task.visits, strict=True):
+        scan = coarse.generate(protocol.course.at(task.patient, visit, protocol.seed), protocol.seed)
         scans[side] = protocol.acquisition.acquire(scan, protocol.seed)
     seen = opened(look, viewer)
     lesions = json.loads(packed(scans["left"]))["lesions"]

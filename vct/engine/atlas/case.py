@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vct.arrays import read_arrays
 from vct.errors import InputError
 from vct.records import Sex
 from vct.structures import GROUPS, STRUCTURES
@@ -91,8 +92,11 @@ def save_map(path: Path, labels: NDArray[np.uint8], spacing_mm: float) -> None:
 
 def load_case(path: Path, row: CaseRow) -> Case:
     """Read a case's map. Raises InputError when the file is missing or damaged."""
+    held = read_arrays(path, "a case of an atlas")
     try:
-        with np.load(path) as held:
-            return Case(row=row, labels=held["labels"], spacing_mm=float(held["spacing_mm"]))
-    except (OSError, ValueError, KeyError) as error:
+        labels, spacing_mm = held["labels"], float(held["spacing_mm"])
+    except (TypeError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not a case of an atlas ({error})") from error
+    if labels.dtype != np.uint8 or labels.ndim != 3 or not 0 < spacing_mm < 100:
+        raise InputError(f"{path}: not a case of an atlas (labels must be 3-D uint8, their spacing in mm)")
+    return Case(row=row, labels=labels, spacing_mm=spacing_mm)

@@ -7,6 +7,7 @@ between them, ribs from the top, the rest by their place about the pelvis, shoul
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vct.arrays import read_arrays
 from vct.engine.atlas.tissues import BONE, Tissue
 from vct.errors import InputError
 from vct.structures import STRUCTURES
@@ -52,12 +54,16 @@ class Template:
     @staticmethod
     def load(path: Path) -> Template:
         """Read what `save` wrote. Raises InputError when the file is missing or damaged."""
+        held = read_arrays(path, "a template of an atlas")
         try:
-            with np.load(path) as held:
-                x, y, z, spacing, stature, *shoulder = (float(value) for value in held["meta"])
-                arrays = {key: np.ascontiguousarray(held[key]) for key in held.files if key != "meta"}
-        except (OSError, ValueError, KeyError) as error:
+            x, y, z, spacing, stature, *shoulder = (float(value) for value in held["meta"])
+            arrays = {name: np.ascontiguousarray(held[name]) for name in LAYERS}
+        except (TypeError, ValueError, KeyError) as error:
             raise InputError(f"{path}: not a template of an atlas ({error})") from error
+        if len(shoulder) != 3 or not all(map(math.isfinite, (x, y, z, stature, *shoulder))) or not 0 < spacing < 100:
+            raise InputError(f"{path}: not a template of an atlas (its lengths make no sense)")
+        if any(array.dtype != np.uint8 or array.ndim != 3 for array in arrays.values()):
+            raise InputError(f"{path}: not a template of an atlas (its layers must be 3-D uint8)")
         return Template(
             **arrays,
             origin_mm=(x, y, z),
