@@ -94,10 +94,11 @@ class Volume:
         )
         return Volume(data=data.astype(self.data.dtype, copy=False), grid=grid, unit=self.unit)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, note: str = "SYNTHETIC") -> None:
         """Write NIfTI (int16 HU, float32 SUV, uint8 label) aside, then rename; the same volume gives the same bytes.
 
-        Raises StorageError when it cannot be written.
+        `note` follows the unit in the header's description: "" for images of real people. Raises StorageError when it
+        cannot be written.
         """
         import nibabel as nib
 
@@ -105,7 +106,7 @@ class Volume:
         data = self.data if dtype is np.float32 else np.rint(self.data)
         image = nib.Nifti1Image(np.ascontiguousarray(data, dtype=dtype), self.grid.affine)
         image.header.set_xyzt_units("mm")
-        image.header["descrip"] = f"{self.unit} SYNTHETIC".encode()
+        image.header["descrip"] = f"{self.unit} {note}".strip().encode()
         with aside(path) as written:
             nib.save(image, written)
 
