@@ -17,6 +17,8 @@ BODY_HU, LUNG_HU, BONE_HU = -400.0, -500.0, 200.0
 LUNG_MM2 = 800.0
 """Air in a slice above the lungs that is more than a windpipe (2 to 3 cm2)."""
 LEAST_LUNG_ML = 1000.0
+LEAST_ABOVE_MM = 20.0
+"""Between the lungs and the upper end of the scan; less, and the apex may be cut off."""
 THIGH_MM = 75.0
 THIGH_RUN_MM = 24.0
 CUT_SHARE = 0.2
@@ -102,7 +104,7 @@ def _ends(coarse: Volume, body: NDArray[np.bool_]) -> tuple[int, int]:
     if not runs or max(_ml(air, run, coarse) for run in runs) < LEAST_LUNG_ML:
         raise Refused("truncated field of view", "the lungs are not in view")
     low, high = max(runs, key=lambda run: _ml(air, run, coarse))
-    if high >= body.shape[2] - 3:
+    if (body.shape[2] - 1 - high) * z < LEAST_ABOVE_MM:
         raise Refused("truncated field of view", "the lungs' apex is cut off")
     run = 0
     for index in range(low - 1, -1, -1):
