@@ -107,6 +107,41 @@ def autopet(
         typer.echo(f"{count} refused: {reason}")
 
 
+@prepare_app.command()
+def split(
+    folder: Annotated[Path, typer.Argument(help="a prepared folder")],
+    test: Annotated[int, typer.Option(help="scans to keep for testing; 200 as published", min=1)] = 200,
+    seed: Annotated[int, typer.Option(help="of the draw of patients", min=0)] = 0,
+) -> None:
+    """Split a prepared folder by patient into FOLDER/train and FOLDER/test (links, no copies)."""
+    from vct.training.paper import split_by_patient
+
+    train, kept = split_by_patient(folder, test, seed)
+    typer.echo(f"{train} scans: {folder / 'train'}; {kept} scans: {folder / 'test'}")
+
+
+@prepare_app.command()
+def twins(
+    folder: Annotated[Path, typer.Argument(help="whose sex, age, height and weight to take: FOLDER/test of a split")],
+    out: Annotated[Path, typer.Option(help="the folder to write; scans that are there already stay")],
+    engine: Annotated[str, typer.Option(help="what makes the scans: phantom, atlas:DIR, cascade:WEIGHTS")],
+    resolution: Annotated[float, typer.Option(help="voxel size in mm", min=1.0, max=16.0)] = 4.0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    workers: Annotated[int, typer.Option(help="processes", min=1, max=1024)] = 1,
+    batch: Annotated[int, typer.Option(help="scans at once on a GPU", min=1, max=1024)] = 1,
+) -> None:
+    """Generate a scan for the demographics of every scan of a folder: the published protocol's synthetic arm."""
+    from vct.engine import make
+    from vct.training.folder import read_table
+    from vct.training.population import Order, sample
+
+    maker = make(engine, resolution)
+    about = getattr(maker, "about", "") or f"synthetic scans by {maker.name} for the demographics of another folder"
+    order = Order(engine=maker, out=out, seed=seed, about=about)
+    for name in sample(order, read_table(folder), workers, batch):
+        typer.echo(str(out / name))
+
+
 @fit_app.callback()
 def _fit() -> None:
     pass
