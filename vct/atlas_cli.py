@@ -95,6 +95,7 @@ def fidelity(
     from vct.errors import InputError
     from vct.training.fidelity import as_table, compare, compare_published, read_published
     from vct.training.organs import QUANTITIES, measure_folder, write_numbers
+    from vct.training.paper import paper_table
     from vct.training.violins import save_violins
 
     if reference is None and published is None:
@@ -107,6 +108,9 @@ def fidelity(
         populations["reference"] = measure_folder(reference)
         table = as_table(compare(numbers, populations["reference"], seed))
         table.to_csv(out / "fidelity.csv", index=False, float_format="%.5g")
+        as_table(paper_table(numbers, populations["reference"])).to_csv(
+            out / "paper_table.csv", index=False, float_format="%.5g"
+        )
         typer.echo(table[table["subgroup"] == "all"].to_string(index=False, float_format=lambda v: f"{v:.3g}"))
     if published is not None:
         table = as_table(compare_published(numbers, read_published(published), seed))
@@ -114,3 +118,4 @@ def fidelity(
         typer.echo(table.to_string(index=False, float_format=lambda v: f"{v:.3g}"))
     for quantity in QUANTITIES:
         save_violins(out / f"violins_{quantity}.png", quantity, populations)
+        save_violins(out / f"violins_{quantity}_by_age.png", quantity, populations, by_age=True)

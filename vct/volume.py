@@ -111,12 +111,13 @@ class Volume:
             raise ValueError("a PET with voxels that are not finite cannot be stored")
         return float(SUV_STEP * 2.0 ** max(0, np.ceil(np.log2(max(hottest, SUV_STEP) / (SUV_STEP * INT16_MAX)))))
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, note: str = "SYNTHETIC") -> None:
         """Write compressed NIfTI: int16 of `step` HU or SUV, or uint8 labels. The same volume gives the same bytes.
 
         What `load` reads differs from `data` by half a step at most, and saves to the same bytes again.
 
-        Raises StorageError when it cannot be written.
+        `note` follows the unit in the header's description: "" for images of real people. Raises StorageError when it
+        cannot be written.
         """
         import nibabel as nib
 
@@ -124,7 +125,7 @@ class Volume:
         image = nib.Nifti1Image(np.ascontiguousarray(stored, dtype=_STORED_AS[self.unit]), self.grid.affine)
         image.header.set_slope_inter(self.step, 0.0)
         image.header.set_xyzt_units("mm")
-        image.header["descrip"] = f"{self.unit} SYNTHETIC".encode()
+        image.header["descrip"] = f"{self.unit} {note}".strip().encode()
         with aside(path) as written:
             nib.save(image, written)
 

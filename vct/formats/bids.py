@@ -17,6 +17,7 @@ import numpy as np
 
 from vct import __version__
 from vct.errors import InputError
+from vct.files import aside, write_aside
 from vct.formats.exam import HALF_LIFE_S, Exam
 from vct.structures import STRUCTURES
 from vct.volume import Grid, Volume
@@ -194,9 +195,8 @@ def _activity(exam: Exam, path: Path) -> Path:
     image = nib.Nifti1Image((exam.pet.data * np.float32(exam.bqml_per_suv)).astype(np.float32), exam.pet.grid.affine)
     image.header.set_xyzt_units("mm", "sec")
     image.header["descrip"] = b"Bq/mL SYNTHETIC"
-    aside = path.with_name(f".tmp-{path.name}")
-    nib.save(image, aside)
-    aside.replace(path)
+    with aside(path) as written:
+        nib.save(image, written)
     return path
 
 
@@ -209,8 +209,5 @@ def _tsv(path: Path, rows: Iterable[Sequence[str]]) -> Path:
 
 
 def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".tmp-{path.name}")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+    write_aside(path, text.encode())
     return path

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vct.files import aside
 from vct.formats.dicom_images import ct_slices, pet_slices
 from vct.formats.dicom_objects import lesion_segmentation, measurements, organ_segmentation
 from vct.formats.exam import Exam
@@ -37,7 +38,6 @@ def _numbered(headers: Iterable[Dataset], folder: Path) -> list[Path]:
 
 def _save(header: Dataset, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".tmp-{path.name}")
-    header.save_as(aside, enforce_file_format=True)
-    aside.replace(path)
+    with aside(path) as written:
+        header.save_as(written, enforce_file_format=True)
     return path

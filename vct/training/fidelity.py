@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from vct.errors import InputError
 from vct.rng import stream
 from vct.training.organs import OrganNumber
+from vct.training.paper import PaperRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -246,7 +247,7 @@ def compare_published(
     return found
 
 
-def as_table(rows: Sequence[Deviation] | Sequence[AgainstPublished]) -> pd.DataFrame:
+def as_table(rows: Sequence[Deviation] | Sequence[AgainstPublished] | Sequence[PaperRow]) -> pd.DataFrame:
     """The rows as a data frame, columns in their order."""
     from dataclasses import asdict
 

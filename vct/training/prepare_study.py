@@ -1,0 +1,138 @@
+"""One study in, one training body out: read, screened, cropped to the torso, on the model's grid."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vct.engine.cascade.grid import grid_for
+from vct.errors import InputError
+from vct.files import write_aside
+from vct.formats.nifti import read
+from vct.training.demographics import Person, Refused, Row, complete, person_in
+from vct.training.load_study import Loaded, load_study
+from vct.training.segment import checked, given, segment
+from vct.training.studies import Study
+from vct.training.torso import find_torso
+from vct.volume import Volume
+
+PLACEHOLDER_HU = -1024.0
+RECORD = "study.json"
+UNSEEN_MM = 2.0
+"""How much of the torso, at an end, the PET may leave out: less than a slice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to do with every study: `people` is the table, `key` what new identifiers are made with."""
+
+    source: Path
+    out: Path
+    key: bytes
+    people: dict[str, list[Row]]
+    segmentations: Path | None
+    command: str | None
+    spacing_mm: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a study; `reason` is "" where it was prepared. `said` may name files and is never written out."""
+
+    id: str
+    reason: str = ""
+    said: str = ""
+
+
+def new_id(key: bytes, *names: str) -> str:
+    """An identifier that tells nothing without the key (HMAC-SHA-256, 40 bits)."""
+    return hmac.new(key, "\0".join(names).encode(), "sha256").hexdigest()[:10].upper()
+
+
+def prepare_study(order: Order, study: Study) -> Outcome:
+    """Prepare one study unless that is done already. Everything that is wrong with it becomes an outcome."""
+    name = "S" + new_id(order.key, study.patient, study.study)
+    folder = order.out / name
+    if (folder / RECORD).is_file():
+        return Outcome(id=name)
+    scratch = order.out / f".tmp-{name}"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        _prepare(order, study, scratch)
+        shutil.rmtree(folder, ignore_errors=True)
+        scratch.rename(folder)
+    except Refused as refused:
+        return Outcome(id=name, reason=refused.reason, said=f"{_place(study)}: {refused}")
+    except InputError as error:
+        return Outcome(id=name, reason=_short(str(error)), said=str(error))
+    except MemoryError:
+        return Outcome(id=name, reason="too large", said=f"{_place(study)}: not enough memory")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return Outcome(id=name)
+
+
+def _prepare(order: Order, study: Study, scratch: Path) -> None:
+    person = person_in(order.people, study.patient, study.study)
+    if study.layout != "dicom":
+        complete(person)
+    loaded = load_study(study, person)
+    person = complete(loaded.person)
+    labels = _labels(order, study, loaded, scratch)
+    torso = find_torso(loaded.ct, labels)
+    _covered(loaded.pet, torso.bottom_mm, torso.top_mm)
+    grid = grid_for(torso.length_mm, order.spacing_mm, torso.bottom_mm, torso.center_mm)
+    ct = loaded.ct.resampled(grid)
+    ct = Volume(data=np.maximum(ct.data, PLACEHOLDER_HU), grid=grid, unit="HU")
+    ct.save(scratch / "ct.nii.gz", note="")
+    loaded.pet.resampled(grid).save(scratch / "pet.nii.gz", note="")
+    for kind, mask in (("lesions", loaded.lesions), ("labels", labels)):
+        if mask is not None:
+            mask.resampled(grid).save(scratch / f"{kind}.nii.gz", note="")
+    patient = "P" + new_id(order.key, study.patient)
+    write_aside(scratch / RECORD, json.dumps({"patient": patient, "torso": torso.how, **asdict(person)}).encode())
+
+
+def _labels(order: Order, study: Study, loaded: Loaded, scratch: Path) -> Volume | None:
+    own = given(order.segmentations, study) if order.segmentations else None
+    if own:
+        return checked(read(own, "label"))
+    if loaded.labels is not None or order.command is None:
+        return loaded.labels
+    apart = scratch / "segmenter"
+    apart.mkdir()
+    try:
+        return segment(order.command, loaded.ct, apart)
+    finally:
+        shutil.rmtree(apart, ignore_errors=True)
+
+
+def _covered(pet: Volume, bottom_mm: float, top_mm: float) -> None:
+    low = pet.grid.origin_mm[2] - pet.grid.spacing_mm[2] / 2.0
+    high = low + pet.grid.shape[2] * pet.grid.spacing_mm[2]
+    if low > bottom_mm + UNSEEN_MM or high < top_mm - UNSEEN_MM:
+        raise Refused("truncated field of view", "the PET does not cover the torso")
+
+
+def _place(study: Study) -> str:
+    return str(study.folders[0] if study.folders else study.images.get("pet", study.study))
+
+
+def _short(message: str) -> str:
+    """A complaint about a file without the file: what may be written beside the data."""
+    return message.rsplit("/", 1)[-1].split(": ", 1)[-1].split(" (got ", 1)[0][:160]
+
+
+def read_record(folder: Path) -> tuple[str, Person]:
+    """The new identifier of a prepared study's patient, and the person. Raises InputError where it is damaged."""
+    try:
+        found = json.loads((folder / RECORD).read_text())
+        return found["patient"], Person(**{name: found[name] for name in Person.__dataclass_fields__})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / RECORD}: is missing or damaged ({error})") from None
