@@ -11,6 +11,7 @@ import typer
 
 from vct import __version__, atlas_cli, cascade_cli, formats_cli, measure_cli
 from vct.errors import VctError
+from vct.shipped import DEFAULT_ENGINE
 
 app = typer.Typer(
     help="Virtual clinical trials of FDG PET/CT. Simulated patients only; not for clinical use.",
@@ -23,7 +24,7 @@ app = typer.Typer(
 ProtocolArgument = Annotated[
     str, typer.Argument(help="a protocol file, or the name of a shipped one", metavar="PROTOCOL")
 ]
-EngineOption = Annotated[str, typer.Option(help="what makes the scans: phantom, atlas:DIR, cascade:WEIGHTS")]
+EngineOption = Annotated[str, typer.Option(help="what makes the scans: phantom, atlas:DIR, cascade, cascade:DIR")]
 ResolutionOption = Annotated[float, typer.Option(help="voxel size of the engine's scans in mm", min=1.0, max=16.0)]
 SeedOption = Annotated[int | None, typer.Option(help="instead of the protocol's seed", min=0)]
 
@@ -47,7 +48,7 @@ cascade_cli.mount(app)
 def run(
     protocol: ProtocolArgument,
     out: Annotated[Path, typer.Option(help="the run folder to write")],
-    engine: EngineOption = "phantom",
+    engine: EngineOption = DEFAULT_ENGINE,
     resolution: ResolutionOption = 4.0,
     seed: SeedOption = None,
     workers: Annotated[int, typer.Option(help="processes; 0 takes every core", min=0, max=1024)] = 0,
@@ -92,7 +93,7 @@ def report(folder: Annotated[Path, typer.Argument(help="a finished run folder")]
 @app.command()
 def check(
     protocol: ProtocolArgument,
-    engine: EngineOption = "phantom",
+    engine: EngineOption = DEFAULT_ENGINE,
     resolution: ResolutionOption = 4.0,
     workers: Annotated[int, typer.Option(help="processes; 0 takes every core", min=0, max=1024)] = 0,
 ) -> None:

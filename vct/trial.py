@@ -20,6 +20,7 @@ from vct.protocol import Protocol
 from vct.records import Enrolment, Patient, Reading, Scan, TrialResult, Visit
 from vct.report.images import mip_png
 from vct.report.packed import packed
+from vct.shipped import DEFAULT_ENGINE
 from vct.store import MANIFEST, RunFolder, digest
 from vct.yamlfile import Tree, check
 
@@ -88,7 +89,7 @@ def run(
     written); `keep_scans` says of how many patients the scans stay there; `watch(done, total)` hears of each patient.
     Raises RunError when `out` cannot be used, PatientError when a patient cannot be simulated.
     """
-    engine = engine or make_engine("phantom")
+    engine = engine or make_engine(DEFAULT_ENGINE)
     seed = protocol.seed if seed is None else seed
     enrolment = enrol_patients(protocol, seed)
     folder = RunFolder(out) if out else None
