@@ -23,7 +23,7 @@ slow: $(VENV)/.test
 
 $(VENV)/.run: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[cascade]'
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt

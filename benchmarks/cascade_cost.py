@@ -13,9 +13,10 @@ from __future__ import annotations
 import argparse
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -70,10 +71,9 @@ def superres_tflop(config: SuperresConfig, spacing_mm: float) -> float:
 
 
 def timed(run: Callable[[], object], bf16: bool) -> Cost:
-    """CPU seconds of the second of two runs on one thread; peak memory of the process in GiB."""
+    """CPU seconds of a run on one thread, the first of its process; peak memory of the process in GiB."""
     torch.set_num_threads(1)
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        run()
         begin = time.process_time()
         run()
     return time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -113,33 +113,32 @@ def row(name: str, flops: float | None, cost: Cost | None) -> str:
     return f"| {name} | {shown} | {seconds} | {peak} |"
 
 
-def table(weights: Path | None, fine: bool, bf16: bool) -> list[str]:
-    """All lines."""
-    lines = ["| what | TFLOP | CPU s | peak GiB |", "|---|---|---|---|"]
+def table(weights: Path | None, fine: bool, bf16: bool) -> Iterator[str]:
+    """All lines, as they are measured."""
+    yield from ("| what | TFLOP | CPU s | peak GiB |", "|---|---|---|---|")
     if weights:
         for spacing in (8.0, 4.0, 2.0):
             if spacing < 4.0 and not any(weights.glob("superres-*.safetensors")):
                 continue
-            lines.append(row(f"a patient at {spacing:g} mm, {weights.name} weights", None,
-                             alone(partial(patient, weights, spacing, bf16))))  # fmt: skip
+            yield row(f"a patient at {spacing:g} mm, {weights.name} weights", None,
+                             alone(partial(patient, weights, spacing, bf16)))  # fmt: skip
     one, steps = tflop(LowresConfig().network, LOWRES_SHAPE), DEFAULT.evaluations
-    lines.append(row("voxel stage 1 (8 mm), an evaluation", one, None))
-    lines.append(row(f"voxel stage 1, {steps} evaluations", steps * one, alone(partial(stage_one, bf16))))
+    yield row("voxel stage 1 (8 mm), an evaluation", one, None)
+    yield row(f"voxel stage 1, {steps} evaluations", steps * one, alone(partial(stage_one, bf16)))
     total = steps * one
     for spacing in (4.0, 2.0):
         two = superres_tflop(SuperresConfig(), spacing)
         total += steps * two
         cost = alone(partial(stage_two, spacing, bf16)) if spacing == 4.0 or fine else None
-        lines.append(row(f"stage 2 to {spacing:g} mm, an evaluation", two, None))
-        lines.append(row(f"stage 2 to {spacing:g} mm, {steps} evaluations", steps * two, cost))
-        lines.append(row(f"a voxel patient at {spacing:g} mm", total, None))
+        yield row(f"stage 2 to {spacing:g} mm, an evaluation", two, None)
+        yield row(f"stage 2 to {spacing:g} mm, {steps} evaluations", steps * two, cost)
+        yield row(f"a voxel patient at {spacing:g} mm", total, None)
     rebuilt = tflop(LOWRES["published"].network, LOWRES_SHAPE), superres_tflop(SUPERRES["published"], 2.0)
-    lines.append(row("`--preset published`, stage 1, an evaluation", rebuilt[0], None))
-    lines.append(row("`--preset published`, stage 2 at 2 mm, an evaluation", rebuilt[1], None))
-    lines.append(row(f"`--preset published`, a patient, {PUBLISHED.evaluations} evaluations a stage",
-                     PUBLISHED.evaluations * sum(rebuilt), None))  # fmt: skip
-    lines += [row(f"published: {name}", flops, None) for name, flops in PUBLISHED_TFLOP.items()]
-    return lines
+    yield row("`--preset published`, stage 1, an evaluation", rebuilt[0], None)
+    yield row("`--preset published`, stage 2 at 2 mm, an evaluation", rebuilt[1], None)
+    yield row(f"`--preset published`, a patient, {PUBLISHED.evaluations} evaluations a stage",
+                     PUBLISHED.evaluations * sum(rebuilt), None)  # fmt: skip
+    yield from (row(f"published: {name}", flops, None) for name, flops in PUBLISHED_TFLOP.items())
 
 
 def main() -> None:
@@ -151,15 +150,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     precision = "bf16 autocast" if options.bf16 else "float32"
-    lines = [
+    head = (
         "# What a patient of the cascade costs", "",
         f"{hardware()}, torch {torch.__version__}, {precision}, one thread. Written by `benchmarks/cascade_cost.py`, "
         "which says how it counts.", "",
-        *table(options.weights, options.fine, options.bf16),
-    ]  # fmt: skip
+    )  # fmt: skip
+    lines = []
+    for line in chain(head, table(options.weights, options.fine, options.bf16)):
+        print(line, flush=True)
+        lines.append(line)
     if options.out:
         options.out.write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
 
 
 if __name__ == "__main__":

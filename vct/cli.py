@@ -11,6 +11,7 @@ import typer
 from vct import __version__, atlas_cli, cascade_cli, cluster_cli, design_cli, formats_cli, measure_cli, report_cli
 from vct.devices import cores
 from vct.errors import VctError
+from vct.shipped import DEFAULT_ENGINE
 
 app = typer.Typer(
     help="Virtual clinical trials of FDG PET/CT. Simulated patients only; not for clinical use.",
@@ -23,7 +24,7 @@ app = typer.Typer(
 ProtocolArgument = Annotated[
     str, typer.Argument(help="a protocol file, or the name of a shipped one", metavar="PROTOCOL")
 ]
-EngineOption = Annotated[str, typer.Option(help="what makes the scans: phantom, atlas:DIR, cascade:WEIGHTS")]
+EngineOption = Annotated[str, typer.Option(help="what makes the scans: phantom, atlas:DIR, cascade, cascade:DIR")]
 ResolutionOption = Annotated[float, typer.Option(help="voxel size of the engine's scans in mm", min=1.0, max=16.0)]
 WorkersOption = Annotated[int, typer.Option(help="processes; 0 takes every core", min=0, max=1024)]
 TogetherOption = Annotated[int, typer.Option(help="scans made at once, by engines that can", min=1, max=4096)]
@@ -59,7 +60,7 @@ app.command()(design_cli.search)
 def run(
     protocol: ProtocolArgument,
     out: Annotated[Path, typer.Option(help="the run folder to write")],
-    engine: EngineOption = "phantom",
+    engine: EngineOption = DEFAULT_ENGINE,
     resolution: ResolutionOption = 4.0,
     seed: SeedOption = None,
     workers: WorkersOption = 0,
@@ -122,7 +123,7 @@ def report(
 @app.command()
 def check(
     protocol: ProtocolArgument,
-    engine: EngineOption = "phantom",
+    engine: EngineOption = DEFAULT_ENGINE,
     resolution: ResolutionOption = 4.0,
     seed: SeedOption = None,
     workers: WorkersOption = 0,

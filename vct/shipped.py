@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+DEFAULT_ENGINE = "phantom"
+"""The engine of a run that names none."""
+
 
 def shipped(folder: str) -> Path:
     """The folder of shipped `cohorts` or `protocols`."""

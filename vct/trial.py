@@ -22,6 +22,7 @@ from vct.journal import Shard
 from vct.keeping import NONE, KeepScans
 from vct.protocol import Protocol
 from vct.records import Enrolment, Failure, Reading, TrialResult, Visit
+from vct.shipped import DEFAULT_ENGINE
 from vct.store import MANIFEST, RunFolder, digest
 from vct.walk import Task, Walk, Walked, scan_bytes
 from vct.yamlfile import Tree, check
@@ -111,7 +112,7 @@ def run(
 ) -> TrialResult:
     """Run a trial: enrol, scan, read, judge, compare. The same seed gives the same result wherever it is run.
 
-    `engine` defaults to the phantom at 4 mm; `seed` to the protocol's; `out` is a run folder (without one nothing is
+    `engine` defaults to the shipped one at 4 mm; `seed` to the protocol's; `out` is a run folder (without one nothing is
     written); `keep_scans` says whose scans stay there (see `KeepScans`). There are `workers` processes here, or those
     of `cluster`; engines that can make `together` scans at once. `watch(done, total)` hears of each patient; once
     `stop()` is true, what is under way is finished and kept, and StoppedError raised. A patient that fails again and
@@ -160,7 +161,7 @@ def plan_of(
     """The plan of a run; see `run`. Raises InputError when `keep_scans` is no policy."""
     return Plan(
         protocol=protocol,
-        engine=engine or make_engine("phantom"),
+        engine=engine or make_engine(DEFAULT_ENGINE),
         seed=protocol.seed if seed is None else seed,
         keep_scans=KeepScans(keep_scans),
         together=together,

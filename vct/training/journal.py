@@ -88,6 +88,12 @@ class Journal:
         if self._events is not None:
             self._events.flush()
 
+    def close(self) -> None:
+        """Flush, and end the TensorBoard events."""
+        self.flush()
+        if self._events is not None:
+            self._events.close()
+
     def look(self, step: int, look: Look) -> Path:
         """Keep a look at the weights; returns where its picture lies."""
         from PIL import Image

@@ -161,6 +161,8 @@ class _Desk:
             self.journal.flush()
             _save(self.task, optimiser, average, self.out, settings, done)
             self.saved = time.monotonic()
+        if last:
+            self.journal.close()
         return over
 
     def _look(self, done: int, average: dict[str, torch.Tensor]) -> None:
