@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from vct.engine.atlas.case import Case, Organ
 from vct.engine.atlas.composition import Composition
@@ -22,8 +23,8 @@ GUT_MM = 4.0
 
 def fill_with_gut(
     fitted: Fit, case: Case, coarse: Lattice, target: Composition, pulls: Pulls, lining: float, rng: Generator
-) -> tuple[Gut, float]:
-    """The bowel, and the room in ml that it leaves in the belly."""
+) -> tuple[Gut, NDArray[np.bool_]]:
+    """The bowel, and the room that it leaves in the belly, on the bowel's lattice."""
     from scipy import ndimage
 
     frame = fitted.frame
@@ -52,7 +53,7 @@ def fill_with_gut(
     targets = (target.colon_ml, target.small_bowel_ml)
     gut = grow_gut(fitted, lattice, room, clearance_fine, preference, targets, rng)
     rest = room & (gut.colon_mm <= 0) & (gut.loop_mm <= 0) & (frame_points[2] < frame.base_z_mm)
-    return gut, float(np.count_nonzero(rest)) * lattice.voxel_ml
+    return gut, rest
 
 
 def _loop_preference(fitted: Fit, case: Case, axes: Any, depth: Field) -> Field:
