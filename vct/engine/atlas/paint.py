@@ -42,6 +42,7 @@ BASE: dict[Tissue, tuple[str, float]] = {
     Tissue.KIDNEY: ("kidneys", 0.95),
     Tissue.STOMACH_WALL: ("stomach", 1.45),
     Tissue.SMALL_BOWEL: ("small_bowel", 0.65),
+    Tissue.DUODENUM: ("duodenum", 1.2),
     Tissue.COLON_WALL: ("colon", 1.2),
     Tissue.BLADDER: ("urinary_bladder", 0.8),
     Tissue.PANCREAS: ("pancreas", 1.0),

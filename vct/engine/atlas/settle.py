@@ -11,7 +11,8 @@ from vct.engine.atlas.body import Body
 from vct.engine.atlas.day import at_rest
 from vct.engine.atlas.render import render
 from vct.engine.atlas.skin import SKIN_MM
-from vct.structures import labels_of
+from vct.engine.atlas.tissues import Tissue
+from vct.structures import STRUCTURES, labels_of
 from vct.volume import Grid
 
 LEAN_BMI = 19.5
@@ -25,7 +26,8 @@ def settled(body: Body, grid: Grid) -> Body:
     """
     if body.patient.bmi_kg_m2 > LEAN_BMI:
         return body
-    label = render(body, at_rest(body.lattice), grid).label
+    seen = render(body, at_rest(body.lattice), grid)
+    label = seen.label
     under, inside = (
         float(np.isin(label, [number for name in names for number in labels_of(name)]).sum()) * grid.voxel_ml
         for names in (("subcutaneous_fat", "breast"), ("torso_fat",))
@@ -37,7 +39,10 @@ def settled(body: Body, grid: Grid) -> Body:
     move = float(np.clip((body.target.subcutaneous_ml - under) / per_mm, -2.0, 2.0))
     normal = NormalDist()
     chest, belly = body.fat_levels
-    wanted = float(np.clip(normal.cdf(belly) * body.target.visceral_ml / max(inside, 1.0), 0.02, 0.985))
+    between_lungs = (label == STRUCTURES["torso_fat"]) & (seen.tissue == Tissue.MEDIASTINUM)
+    chest_ml = float(between_lungs.sum()) * grid.voxel_ml
+    share = max(body.target.visceral_ml - chest_ml, 0.0) / max(inside - chest_ml, 1.0)
+    wanted = float(np.clip(normal.cdf(belly) * share, 0.02, 0.985))
     return replace(
         body, skin_mm=body.skin_mm + np.float32(move), fat_levels=(chest, min(belly, normal.inv_cdf(wanted)))
     )
