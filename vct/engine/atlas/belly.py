@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from vct.engine.atlas.case import Case, Organ
 from vct.engine.atlas.composition import Composition
+from vct.engine.atlas.duodenum import draw_duodenum
 from vct.engine.atlas.filling import LINING_DEPTH
 from vct.engine.atlas.fit import Fit
 from vct.engine.atlas.frame import TUBES, nearest, read_frame
@@ -22,8 +24,8 @@ GUT_MM = 4.0
 
 def fill_with_gut(
     fitted: Fit, case: Case, coarse: Lattice, target: Composition, pulls: Pulls, lining: float, rng: Generator
-) -> tuple[Gut, float]:
-    """The bowel, and the room in ml that it leaves in the belly."""
+) -> tuple[Gut, NDArray[np.bool_]]:
+    """The bowel, and the room that it leaves in the belly, on the bowel's lattice."""
     from scipy import ndimage
 
     frame = fitted.frame
@@ -40,8 +42,8 @@ def fill_with_gut(
     frame_points, tube_points, case_points = (tuple(coarse.read(v, axes) for v in layer) for layer in layers)
     cavity = read_frame(frame, frame_points) == Tissue.CAVITY
     solid = nearest(case.labels, (0.0, 0.0, 0.0), case.spacing_mm, case_points) > 0
-    tubes = np.isin(read_frame(frame, tube_points, "tubes"), TUBES)
-    room = cavity & ~solid & ~tubes
+    tubes = read_frame(frame, tube_points, "tubes")
+    room = cavity & ~solid & ~np.isin(tubes, TUBES)
     open_space = cavity & ~solid
     clearance = (ndimage.distance_transform_edt(open_space[::2, ::2, ::2]) * (2 * GUT_MM)).astype(np.float32)
     half = Lattice(origin_mm=lattice.origin_mm, spacing_mm=2 * GUT_MM, shape=clearance.shape)
@@ -50,9 +52,11 @@ def fill_with_gut(
     room &= deep <= np.where(frame_points[2] > frame.base_z_mm, LINING_DEPTH, lining)
     preference = _loop_preference(fitted, case, axes, deep)
     targets = (target.colon_ml, target.small_bowel_ml)
-    gut = grow_gut(fitted, lattice, room, clearance_fine, preference, targets, rng)
-    rest = room & (gut.colon_mm <= 0) & (gut.loop_mm <= 0) & (frame_points[2] < frame.base_z_mm)
-    return gut, float(np.count_nonzero(rest)) * lattice.voxel_ml
+    duodenum = draw_duodenum(tubes == Tissue.PANCREAS, room, clearance_fine, lattice, target.duodenum_ml)
+    gut = grow_gut(fitted, lattice, room, clearance_fine, preference, duodenum, targets, rng)
+    rest = room & (np.maximum(np.maximum(gut.colon_mm, gut.loop_mm), duodenum) <= 0)
+    rest &= frame_points[2] < frame.base_z_mm
+    return gut, rest
 
 
 def _loop_preference(fitted: Fit, case: Case, axes: Any, depth: Field) -> Field:

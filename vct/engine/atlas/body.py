@@ -7,7 +7,6 @@ and is the same at every visit; `vct.engine.atlas.render` reads it on a grid.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from vct.volume import Triple
 
 COARSE_MM = 8.0
 STRAND_MM = 6.0
+HALF_MM = 240.0
 TOP_SHARE = 0.820
 VESSEL_SIGMA_MM = 10.0
 VESSEL_STEP_MM = 5.0
@@ -99,8 +99,8 @@ def make_body(patient: Patient, case: Case, frame: Frame, rng: Generator) -> Bod
     strand_lattice, vessel_lattice = _lattice(fitted, fov, STRAND_MM), _organ_lattice(fitted, case)
     strands = strand_lattice.noise(rng, 7.0)
     skin, centers = grow_skin(fitted, lattice, pulls, case, target, patient, fov, breasts)
-    gut, rest_ml = fill_with_gut(fitted, case, lattice, target, pulls, lining, gut_rng)
-    belly_share = float(np.clip((target.visceral_ml - chest_ml) / max(rest_ml, 1.0), 0.40, 0.985))
+    gut, rest = fill_with_gut(fitted, case, lattice, target, pulls, lining, gut_rng)
+    firmness = strand_lattice.read(strands, gut.lattice.axes_mm())[rest]
     return Body(
         patient=patient,
         case=case,
@@ -117,7 +117,7 @@ def make_body(patient: Patient, case: Case, frame: Frame, rng: Generator) -> Bod
         vessels_mm=zero_pair(vessel_lattice, rng, VESSEL_SIGMA_MM),
         vessel_lattice=vessel_lattice,
         lining_depth=lining,
-        fat_levels=(target.chest_fat_level, NormalDist().inv_cdf(belly_share)),
+        fat_levels=(target.chest_fat_level, _fat_level(firmness, target.visceral_ml - chest_ml, gut.lattice.voxel_ml)),
         gland_level=float(np.clip(-0.6 + 0.035 * (patient.age_years - 25.0), -0.6, 1.4)),
         breast_centers_mm=centers,
         breast_mm=breasts,
@@ -134,6 +134,12 @@ def _wave(lattice: Lattice, rng: Generator) -> Field:
     return np.float32(high) * lattice.noise(rng, long) + np.float32(low) * lattice.noise(rng, short)
 
 
+def _fat_level(firmness: Field, fat_ml: float, voxel_ml: float) -> float:
+    """The firmness below which the belly's free room is fat, so that it holds `fat_ml`; some of it always is firm."""
+    share = float(np.clip(fat_ml / max(firmness.size * voxel_ml, 1.0), 0.12, 0.985))
+    return float(np.quantile(firmness, share)) if firmness.size else 0.0
+
+
 def _middle(skin: Field, lattice: Lattice) -> float:
     """y in mm halfway between the body's back and front."""
     held = np.nonzero((skin > 0).any(axis=(0, 2)))[0]
@@ -142,7 +148,8 @@ def _middle(skin: Field, lattice: Lattice) -> float:
 
 def _lattice(fitted: Fit, fov: tuple[float, float], spacing_mm: float) -> Lattice:
     middle = float(np.mean(fitted.cage.axis_y))
-    return Lattice.over((-300.0, middle - 250.0, fov[0] - 16.0), (300.0, middle + 300.0, fov[1] + 16.0), spacing_mm)
+    low, high = (-HALF_MM, middle - 200.0, fov[0] - 16.0), (HALF_MM, middle + 290.0, fov[1] + 16.0)
+    return Lattice.over(low, high, spacing_mm)
 
 
 def _organ_lattice(fitted: Fit, case: Case) -> Lattice:

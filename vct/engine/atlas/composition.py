@@ -37,6 +37,7 @@ class Composition:
     lean_ml: float
     small_bowel_ml: float
     colon_ml: float
+    duodenum_ml: float
 
     @property
     def chest_fat_level(self) -> float:
@@ -81,6 +82,7 @@ def composition(patient: Patient, rng: Generator) -> Composition:
         lean_ml=LEAN_SHARE * 1000.0 * patient.weight_kg * (1.0 - share) / LEAN_G_ML,
         small_bowel_ml=_volume("small_bowel", patient, float(jitter[2])),
         colon_ml=_volume("colon", patient, float(jitter[3])),
+        duodenum_ml=_volume("duodenum", patient, float(jitter[2])),
     )
 
 

@@ -32,6 +32,7 @@ HU: dict[Tissue, tuple[float, float, float]] = {
     Tissue.KIDNEY: (33, 185, 22),
     Tissue.STOMACH_WALL: (40, 75, 10),
     Tissue.SMALL_BOWEL: (38, 85, 10),
+    Tissue.DUODENUM: (38, 85, 10),
     Tissue.COLON_WALL: (38, 70, 10),
     Tissue.BLADDER: (6, 8, 5),
     Tissue.PANCREAS: (38, 92, 12),

@@ -19,6 +19,7 @@ from vct.engine.atlas.frame import Frame, prepare
 from vct.engine.atlas.matching import choose_case
 from vct.engine.atlas.paint import PET_FWHM_MM, paint_ct, paint_pet
 from vct.engine.atlas.render import render
+from vct.engine.atlas.settle import settled
 from vct.engine.atlas.template import Template
 from vct.engine.atlas.uptake import draw_uptake
 from vct.errors import InputError
@@ -126,7 +127,8 @@ class Atlas:
             rng = stream(seed, patient.id, "body")
             row = choose_case(self._rows, patient, rng)
             case = load_case(self.folder / "cases" / f"{row.name}.npz", row)
-            self._bodies[key] = make_body(patient, case, self.frame(patient.sex), rng)
+            body = make_body(patient, case, self.frame(patient.sex), rng)
+            self._bodies[key] = settled(body, self.grid(body, PLACING_MM))
             while len(self._bodies) > BODIES_KEPT:
                 self._bodies.popitem(last=False)
         return self._bodies[key]

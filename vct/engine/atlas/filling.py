@@ -47,9 +47,11 @@ def filled_abdomen(
         belly = np.count_nonzero(free & ~chest) * voxel_ml - bowel
         return float(inner * chest_share + belly * belly_share)
 
-    amount = _secant(visceral, target.visceral_ml, (0.0, -0.2), (-0.62, 0.9))
+    room = visceral(0.0)
+    toward = 0.2 if room < target.visceral_ml else -0.2
+    amount, room = _secant(visceral, target.visceral_ml, ((0.0, room), (toward, visceral(toward))), (-0.62, 1.2))
     filled = inflated(fitted, amount)
-    spare = (visceral(amount) - target.visceral_ml) / belly_share
+    spare = (room - target.visceral_ml) / belly_share
     more = 1.0 + float(np.clip(spare / bowel, 0.0, 1.2))
     target = replace(target, small_bowel_ml=more * target.small_bowel_ml, colon_ml=min(more, 1.5) * target.colon_ml)
     spare -= (more - 1.0) * bowel
@@ -67,7 +69,8 @@ def filled_abdomen(
         return float(np.count_nonzero(solid) + np.count_nonzero(organs)) * voxel_ml + bowel
 
     first = filled.wall_scale
-    scale = _secant(lean, target.lean_ml, (first, 1.06 * first), (0.85 * first, 1.22 * first))
+    start = ((first, lean(first)), (1.06 * first, lean(1.06 * first)))
+    scale, _ = _secant(lean, target.lean_ml, start, (0.85 * first, 1.22 * first))
     return replace(filled, wall_scale=scale), target, lining, chest_ml
 
 
@@ -82,20 +85,18 @@ def _lining(depth: NDArray[Any], cells: float) -> float:
 def _secant(
     measure: Callable[[float], float],
     wanted: float,
-    start: tuple[float, float],
+    start: tuple[tuple[float, float], tuple[float, float]],
     bounds: tuple[float, float],
-    n: int = 3,
-) -> float:
-    """The argument at which a growing `measure` is `wanted`, within bounds."""
+    n: int = 5,
+) -> tuple[float, float]:
+    """The argument within bounds at which a growing `measure` is `wanted` to 1 %, and the measure there.
+
+    `start` holds two arguments and their measures.
+    """
     a, b = start
-    fa, fb = measure(a) - wanted, measure(b) - wanted
     for _ in range(n):
-        slope = (fb - fa) / (b - a) if b != a else 0.0
-        if slope <= 0 or abs(fb) < 0.01 * wanted:
+        if abs(b[1] - wanted) < 0.01 * wanted or a[0] == b[0] or (b[1] - a[1]) / (b[0] - a[0]) <= 0:
             break
-        a, fa = b, fb
-        b = float(np.clip(b - fb / slope, *bounds))
-        if a == b:
-            break
-        fb = measure(b) - wanted
-    return b if abs(fb) <= abs(fa) else a
+        at = float(np.clip(b[0] + (wanted - b[1]) * (b[0] - a[0]) / (b[1] - a[1]), *bounds))
+        a, b = b, (at, b[1] if at == b[0] else measure(at))
+    return min(a, b, key=lambda pair: abs(pair[1] - wanted))

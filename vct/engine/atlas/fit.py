@@ -240,5 +240,19 @@ def inflated(fitted: Fit, amount: float) -> Fit:
     across = np.clip(0.95 + 0.35 * front, 0.0, 1.15) if amount > 0 else np.clip(0.2 + 1.0 * front, 0.0, 1.1)
     bump = along[:, None] * across[None, :]
     factor = np.clip(1.0 + amount * bump, 0.40, 2.5)
-    radius = smooth(np.maximum(cage.radius * factor, np.minimum(fitted.hull, cage.radius)), 6.0, 4.0)
+    radius = np.maximum(cage.radius * factor, np.minimum(fitted.hull, cage.radius))
+    taut = np.where(front > -0.2, _taut(radius), radius)
+    radius = smooth(radius + along[:, None] * (taut - radius), 6.0, 4.0)
     return replace(fitted, cage=replace(cage, radius=radius))
+
+
+def _taut(radius: Table) -> Table:
+    """Radii raised to the chords that neighbours of up to 50 degrees span: a belly has no hollow between two organs."""
+    out = radius
+    for _ in range(2):
+        chords = [out]
+        for k in range(1, round(50 * N_ANGLES / 360) + 1):
+            a, b = np.roll(out, k, axis=1), np.roll(out, -k, axis=1)
+            chords.append(np.cos(2 * np.pi * k / N_ANGLES) * 2.0 * a * b / (a + b))
+        out = np.max(chords, axis=0)
+    return out

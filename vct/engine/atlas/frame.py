@@ -181,15 +181,16 @@ def _inset(template: Template, tissues: tuple[Tissue, ...], margin_mm: float) ->
 
 def nearest(labels: NDArray[np.uint8], origin_mm: Any, spacing_mm: float, points: Any) -> NDArray[np.uint8]:
     """Labels at points by nearest neighbour, 0 outside."""
-    index = []
-    inside: Any = True
+    flat: Any = None
+    outside: Any = False
     for value, o, n in zip(points, origin_mm, labels.shape, strict=True):
-        at = np.rint((value - o) * (1.0 / spacing_mm)).astype(np.int32)
-        good = (at >= 0) & (at < n)
-        inside = inside & good
-        index.append(np.where(good, at, 0))
-    flat = (index[0] * labels.shape[1] + index[1]) * labels.shape[2] + index[2]
-    found: NDArray[np.uint8] = np.where(inside, labels.ravel()[flat], 0).astype(np.uint8)
+        at = np.multiply(value, np.float32(1.0 / spacing_mm), dtype=np.float32)
+        at += np.float32(0.5 - o / spacing_mm)
+        outside = outside | (at < 0) | (at >= n)
+        index = at.astype(np.int32)
+        flat = index if flat is None else flat * np.int32(n) + index
+    found: NDArray[np.uint8] = labels.ravel().take(flat, mode="clip")
+    found[np.broadcast_to(outside, found.shape)] = 0
     return found
 
 

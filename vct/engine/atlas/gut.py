@@ -46,14 +46,15 @@ RECTUM_FROM = 0.86
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gut:
-    """Fields on a lattice. `colon_mm` and `loop_mm`: depth inside the tube (positive inside), `colon_s` in 0..1,
-    `loop_axis_mm`: distance from the nearest loop's axis."""
+    """Fields on a lattice. `colon_mm`, `loop_mm`, `duodenum_mm`: depth inside the tube (positive inside), `colon_s` in
+    0..1, `loop_axis_mm`: distance from the nearest loop's axis."""
 
     lattice: Lattice
     colon_mm: Field
     colon_s: Field
     loop_mm: Field
     loop_axis_mm: Field
+    duodenum_mm: Field
 
 
 def course_points(fitted: Fit, rng: Generator) -> NDArray[np.float64]:
@@ -103,7 +104,7 @@ def _tube(knots: NDArray[Any], clearance: Field, lattice: Lattice, rng: Generato
     return np.column_stack([line[:, :3], line[:, 3] * haustra, s / along[-1]])
 
 
-def _stamp(tube: NDArray[Any], lattice: Lattice) -> tuple[Field, Field]:
+def stamp(tube: NDArray[Any], lattice: Lattice) -> tuple[Field, Field]:
     """Depth inside the tube, and place along it, by painting its balls."""
     depth = np.full(lattice.shape, -99.0, np.float32)
     place = np.zeros(lattice.shape, np.float32)
@@ -151,21 +152,24 @@ def grow_gut(
     room: NDArray[np.bool_],
     clearance: Field,
     preference: Field,
+    duodenum: Field,
     targets_ml: tuple[float, float],
     rng: Generator,
 ) -> Gut:
     """Fill `room` (on `lattice`) with a colon and loops of the target volumes (colon, small bowel).
 
-    `clearance` is the distance in mm from the nearest obstacle, `preference` says where loops lie (higher is better).
+    `clearance` is the distance in mm from the nearest obstacle, `preference` says where loops lie (higher is better);
+    the `duodenum` (depth in mm) is there already.
     """
+    room = room & (duodenum <= 0)
     knots = course_points(fitted, rng)
     tube = _tube(knots, clearance, lattice, rng)
-    depth, place = _stamp(tube, lattice)
+    depth, place = stamp(tube, lattice)
     have = float(np.count_nonzero((depth > 0) & room)) * lattice.voxel_ml
     if have > 0:
         scale = float(np.clip((targets_ml[0] / have) ** 0.5, 0.7, 1.3))
         tube[:, 3] *= scale
-        depth, place = _stamp(tube, lattice)
+        depth, place = stamp(tube, lattice)
     free = room & (depth < -2.0)
     axis = zero_lines(lattice, rng, LOOP_SIGMA_MM)
     away = axis - 9.0 * preference
@@ -180,4 +184,5 @@ def grow_gut(
         colon_s=place,
         loop_mm=loops,
         loop_axis_mm=axis,
+        duodenum_mm=duodenum,
     )

@@ -24,6 +24,7 @@ from vct.volume import Grid
 PET_FWHM_MM = 5.5
 CT_FWHM_MM = 2.2
 BEAT_FWHM_MM = 11.0
+MARGIN_MM = 16.0
 RIGHT_SHARE = 0.35
 CALIBRATION_MM = 4.0
 BASE: dict[Tissue, tuple[str, float]] = {
@@ -41,6 +42,7 @@ BASE: dict[Tissue, tuple[str, float]] = {
     Tissue.KIDNEY: ("kidneys", 0.95),
     Tissue.STOMACH_WALL: ("stomach", 1.45),
     Tissue.SMALL_BOWEL: ("small_bowel", 0.65),
+    Tissue.DUODENUM: ("duodenum", 1.2),
     Tissue.COLON_WALL: ("colon", 1.2),
     Tissue.BLADDER: ("urinary_bladder", 0.8),
     Tissue.PANCREAS: ("pancreas", 1.0),
@@ -114,9 +116,9 @@ def paint_ct(
     back = float(grid.axes_mm()[1].ravel()[rows[0]]) if rows.size else 0.0
     couch = _couch(grid, back)
     ct[couch[..., None] & (share == 0)] = density.hu[Tissue.COUCH]
-    coarse = _texture_lattice(grid)
-    axes = tuple(axis.ravel() for axis in grid.axes_mm())
-    fine = coarse.read(coarse.noise(rng, 9.0), axes)
+    part, held = _cropped(anatomy)
+    coarse = _texture_lattice(part.grid)
+    fine = coarse.read(coarse.noise(rng, 9.0), tuple(axis.ravel() for axis in part.grid.axes_mm()))
     amount = np.zeros(N_TISSUES, np.float32)
     for code, spread in (
         (Tissue.MUSCLE, 9.0),
@@ -132,8 +134,8 @@ def paint_ct(
         (Tissue.LIVER, 3.0),
     ):
         amount[code] = spread
-    fine *= amount[tissue]
-    ct += fine
+    fine *= amount[part.tissue]
+    ct[held] += fine
     sigma = [CT_FWHM_MM / FWHM_PER_SIGMA / step for step in grid.spacing_mm]
     sigma = [max(value, 0.45) for value in sigma]
     ct = ndimage.gaussian_filter(ct, sigma, truncate=2.5)
@@ -171,12 +173,13 @@ def paint_pet(
     """
     from scipy import ndimage
 
-    grid = anatomy.grid
+    part, held = _cropped(anatomy)
+    grid = part.grid
     coarse = _texture_lattice(grid)
     fields = (coarse.noise(rng, 10.0), coarse.noise(rng, 26.0))
     table = starting_uptake(uptake)
-    table = calibrated(anatomy, table, uptake, coarse, fields, mismatch_mm)
-    pet = _seen(anatomy.tissue, table, coarse, fields, grid, mismatch_mm)
+    table = calibrated(part, table, uptake, coarse, fields, mismatch_mm)
+    pet = _seen(part.tissue, table, coarse, fields, grid, mismatch_mm)
     if noise_cov > 0:
         grain = rng.standard_normal(grid.shape, dtype=np.float32)
         sigma = [max(0.8 * PET_FWHM_MM / FWHM_PER_SIGMA / step, 0.3) for step in grid.spacing_mm]
@@ -184,7 +187,28 @@ def paint_pet(
         scale = noise_cov / max(float(grain.std()), 1e-6)
         grain *= scale * np.sqrt(np.maximum(pet, 0.0) * max(uptake.suv["liver"], 0.1))
         pet += grain
-    return np.maximum(pet, 0.0), table
+    whole = np.zeros(anatomy.grid.shape, np.float32)
+    whole[held] = np.maximum(pet, 0.0)
+    return whole, table
+
+
+def _cropped(anatomy: Anatomy) -> tuple[Anatomy, tuple[slice, slice]]:
+    """The columns and rows that hold the body and a margin for the blur, and where they lie."""
+    grid = anatomy.grid
+    held: list[slice] = []
+    for axis in (0, 1):
+        along = np.nonzero(anatomy.tissue.any(axis=(1 - axis, 2)))[0]
+        margin = round(MARGIN_MM / grid.spacing_mm[axis])
+        first, last = (int(along[0]), int(along[-1])) if along.size else (0, 0)
+        held.append(slice(max(first - margin, 0), last + margin + 1))
+    box = (held[0], held[1])
+    tissue, label = (np.ascontiguousarray(values[box]) for values in (anatomy.tissue, anatomy.label))
+    x, y, z = (
+        origin + start * step
+        for origin, start, step in zip(grid.origin_mm, (held[0].start, held[1].start, 0), grid.spacing_mm, strict=True)
+    )
+    part = Grid(shape=tissue.shape, spacing_mm=grid.spacing_mm, origin_mm=(x, y, z))
+    return Anatomy(tissue=tissue, label=label, grid=part), box
 
 
 def starting_uptake(uptake: Uptake) -> NDArray[np.float32]:

@@ -21,7 +21,7 @@ from vct.structures import STRUCTURES
 from vct.volume import Grid
 
 SLAB_MM = 96.0
-WALL_MM = {"colon": 3.0, "loop": 2.6, "stomach": 5.0}
+WALL_MM = {"colon": 3.0, "loop": 2.6, "duodenum": 3.0, "stomach": 5.0}
 CORTEX_MM = 6.5
 CALYX_MM = 9.0
 CALYX_LEVEL = 1.15
@@ -175,8 +175,8 @@ def _gut(body: Body, day: Day, axes: Any, cavity: Any, tissue: NDArray[np.uint8]
         return
     part = (slice(None), slice(None), slice(int(first), int(last)))
     inner = (axes[0], axes[1], z[first:last])
-    fields = (gut.colon_mm, gut.loop_mm, gut.loop_axis_mm, gut.colon_s)
-    colon, loop, axis, place = (gut.lattice.read(field, inner) for field in fields)
+    fields = (gut.colon_mm, gut.loop_mm, gut.loop_axis_mm, gut.colon_s, gut.duodenum_mm)
+    colon, loop, axis, place, duodenum = (gut.lattice.read(field, inner) for field in fields)
     free = cavity[part] & np.isin(
         tissue[part], (Tissue.VISCERAL_FAT, Tissue.MEDIASTINUM, Tissue.SOFT_TISSUE, Tissue.THYMUS)
     )
@@ -185,7 +185,10 @@ def _gut(body: Body, day: Day, axes: Any, cavity: Any, tissue: NDArray[np.uint8]
     hollow = (loop > WALL_MM["loop"]) & (axis < LUMEN_MM)
     t[loops] = np.where(hollow, Tissue.BOWEL_LUMEN, Tissue.SMALL_BOWEL)[loops]
     n[loops] = NAME["small_bowel"]
-    tube = free & (colon > 0)
+    first_loop = free & (duodenum > 0)
+    t[first_loop] = np.where(duodenum > WALL_MM["duodenum"], Tissue.BOWEL_LUMEN, Tissue.DUODENUM)[first_loop]
+    n[first_loop] = NAME["duodenum"]
+    tube = free & (colon > 0) & ~first_loop
     rectum = place > RECTUM_FROM
     lumen = colon > WALL_MM["colon"]
     height = inner[1][None, :, None] * 0.045 + day.gas_field(inner)

@@ -58,16 +58,11 @@ def grow(lean: NDArray[np.bool_], thickness: Field, lattice: Lattice, volume_ml:
     edge = max(3, round(smooth_mm / step) + 1)
     padded = np.pad(lean, edge, mode="edge")
     padded[:edge], padded[-edge:], padded[:, :edge], padded[:, -edge:] = False, False, False, False
-    near = ndimage.distance_transform_edt(~padded) <= smooth_mm / step
-    closed = ndimage.distance_transform_edt(near) > smooth_mm / step
-    closed |= padded
-    for k in range(closed.shape[2]):
-        closed[:, :, k] = ndimage.binary_fill_holes(closed[:, :, k])
     inner = (slice(edge, -edge),) * 3
-    signed = _signed_distance(closed)[inner] * step
-    signed = ndimage.gaussian_filter(signed, 5.0 / step)
-    ratio = np.where(signed > 0, signed / thickness, signed)
+    signed, closed = _closed(padded, smooth_mm / step)
     gap_ml = float(np.count_nonzero(closed[inner] & ~lean)) * lattice.voxel_ml
+    signed = ndimage.gaussian_filter(signed[inner] * np.float32(step), 5.0 / step)
+    ratio = np.where(signed > 0, signed / thickness, signed)
     reach = _threshold(ratio, signed, max(volume_ml - gap_ml, 0.0), lattice)
     depth[box] = reach * thickness - signed + SKIN_MM
     pieces, n = ndimage.label(depth > 0)
@@ -86,14 +81,20 @@ def _reach_of(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice, slice
     return box[0], box[1], slice(None)
 
 
-def _signed_distance(mask: NDArray[np.bool_]) -> NDArray[Any]:
-    """Voxels to the mask's border, positive outside."""
+def _closed(mask: NDArray[np.bool_], reach: float) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The mask closed by a ball of `reach` voxels, every slice filled; before it, the voxels to its border (+ outside).
+
+    A closed set grown by the ball is the grown mask, so that two distance transforms tell both.
+    """
     from scipy import ndimage
 
-    outside = ndimage.distance_transform_edt(~mask)
-    inside = ndimage.distance_transform_edt(mask)
-    distance: NDArray[Any] = np.where(mask, 0.5 - inside, outside - 0.5)
-    return distance
+    away = ndimage.distance_transform_edt(~mask)
+    within = ndimage.distance_transform_edt(away <= reach)
+    signed = np.where(within > 0, reach - within, away - 0.5).astype(np.float32)
+    closed = mask | (signed < 0)
+    for k in range(closed.shape[2]):
+        closed[:, :, k] = ndimage.binary_fill_holes(closed[:, :, k])
+    return np.where(closed, np.minimum(signed, -0.5), np.maximum(signed, 0.5)), closed
 
 
 def _threshold(ratio: NDArray[Any], signed: NDArray[Any], volume_ml: float, lattice: Lattice) -> float:

@@ -43,7 +43,7 @@ def grow_skin(
     within = ((z >= fov_z_mm[0]) & (z <= fov_z_mm[1])).mean()
     breast_ml = 2.0 / 3.0 * np.pi * float(np.prod(breasts)) / 1000.0 * 2.0
     wanted = max(target.subcutaneous_ml - breast_ml, 0.3 * target.subcutaneous_ml)
-    skin = grow(lean, thick, lattice, wanted / float(within), 4.0 + 100.0 * target.fat_fraction)
+    skin = grow(lean, thick, lattice, wanted / float(within), 1.0 + 110.0 * target.fat_fraction)
     centers = _set_breasts(skin, lattice, fitted, pulls, breasts)
     return skin, centers
 

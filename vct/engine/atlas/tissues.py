@@ -66,6 +66,7 @@ class Tissue(IntEnum):
     YELLOW_MARROW = 58
     SOFT_TISSUE = 59
     RIGHT_MYOCARDIUM = 60
+    DUODENUM = 61
 
 
 N_TISSUES = 64
