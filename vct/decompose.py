@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from vct.cluster import Local
 from vct.conclude import outcomes_of
 from vct.engine.base import Engine
-from vct.cluster import Local
 from vct.errors import InputError, PatientError, nearest
 from vct.fanout import map_patients
 from vct.protocol import Protocol

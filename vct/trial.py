@@ -112,11 +112,11 @@ def run(
 ) -> TrialResult:
     """Run a trial: enrol, scan, read, judge, compare. The same seed gives the same result wherever it is run.
 
-    `engine` defaults to the shipped one at 4 mm; `seed` to the protocol's; `out` is a run folder (without one nothing is
-    written); `keep_scans` says whose scans stay there (see `KeepScans`). There are `workers` processes here, or those
-    of `cluster`; engines that can make `together` scans at once. `watch(done, total)` hears of each patient; once
-    `stop()` is true, what is under way is finished and kept, and StoppedError raised. A patient that fails again and
-    again is missing from the result, and named in its provenance. Raises RunError when `out` cannot be used,
+    `engine` defaults to the shipped one at 4 mm; `seed` to the protocol's; `out` is a run folder (without one nothing
+    is written); `keep_scans` says whose scans stay there (see `KeepScans`). There are `workers` processes here, or
+    those of `cluster`; engines that can make `together` scans at once. `watch(done, total)` hears of each patient;
+    once `stop()` is true, what is under way is finished and kept, and StoppedError raised. A patient that fails again
+    and again is missing from the result, and named in its provenance. Raises RunError when `out` cannot be used,
     PatientError when no patient can be simulated.
     """
     plan = plan_of(protocol, engine, seed=seed, keep_scans=keep_scans, together=together)

@@ -40,7 +40,9 @@ def scanned(
 ) -> TrialResult:
     """A plain trial of so many patients of this protocol, through the images; a run folder that is there goes on."""
     small = protocol.model_copy(update={"sample_size": patients, "design": None, "multiplicity": None})
-    return trial.run(small, engine, seed=seed, out=out, resume=out is not None, workers=workers, watch=watch or trial.nobody)
+    return trial.run(
+        small, engine, seed=seed, out=out, resume=out is not None, workers=workers, watch=watch or trial.nobody
+    )
 
 
 def pilot_of(protocol: Protocol, result: TrialResult, seed: int) -> Pilot:
