@@ -70,7 +70,7 @@ class Local:
             number: {"cls": Nanny, "options": {**here, **room, "env": _one_of(devices, number)}}
             for number in range(self.workers)
         }
-        scheduler = {"cls": Scheduler, "options": {**here, "port": 0}}
+        scheduler = {"cls": Scheduler, "options": {**here, "port": 0, "dashboard_address": "127.0.0.1:0"}}
         with (
             _settled(),
             SpecCluster(workers=workers, scheduler=scheduler, security=security) as cluster,

@@ -66,7 +66,7 @@ class Journal:
     def held(self, shard: Shard | None) -> Iterator[None]:
         """Keep other runs out of the folder; shards get along, each beside other shards than itself.
 
-        What a killed run left half done is swept away. Raises RunError when the folder is in use.
+        What a killed run or process left half done is swept away. Raises RunError when the folder is in use.
         """
         folder = self.path / HIDDEN
         holder = f"process {os.getpid()} on {platform.node()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
@@ -75,6 +75,7 @@ class Journal:
                 if shard is None:
                     self._sweep()
                     yield
+                    self._sweep_unfinished()
                 else:
                     with locked(folder / f"lock-{shard.number}-of-{shard.of}", holder):
                         yield
@@ -122,6 +123,9 @@ class Journal:
         shutil.rmtree(self.path / HIDDEN / "running", ignore_errors=True)
         for note in (self.path / HIDDEN).glob("session*.json"):
             note.unlink(missing_ok=True)
+        self._sweep_unfinished()
+
+    def _sweep_unfinished(self) -> None:
         for left in self.path.rglob(f"{ASIDE}*"):
             left.unlink(missing_ok=True)
 

@@ -12,7 +12,7 @@ from vct.stats.readers import all_agree, fleiss, icc, mean_weighted_kappa
 SHROUT = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], dtype=float)
 
 
-def test_golden_intraclass_correlations() -> None:
+def test_golden_reader_agreement_intraclass_correlations() -> None:
     """Shrout and Fleiss 1979, table 4: six targets, four judges."""
     expected = {"ICC1": 0.17, "ICC2": 0.29, "ICC3": 0.71, "ICC1k": 0.44, "ICC2k": 0.62, "ICC3k": 0.91}
     found = icc(SHROUT)
@@ -29,7 +29,7 @@ def test_readers_who_agree_have_1_and_without_variation_there_is_none() -> None:
         icc(np.ones((1, 3)))
 
 
-def test_golden_fleiss_kappa() -> None:
+def test_golden_reader_agreement_fleiss_kappa() -> None:
     """Fleiss 1971 as worked through in the standard example: 10 subjects, 14 raters, 5 categories, kappa 0.210."""
     counts = [
         *([0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1]),

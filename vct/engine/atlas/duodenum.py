@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +46,7 @@ def draw_duodenum(
 
 def _pushed(line: NDArray[Any], clearance: Field, lattice: Lattice) -> NDArray[Any]:
     """The centre line moved off solid organs and smoothed, its ends held."""
-    slopes: Sequence[Field] = np.gradient(clearance, lattice.spacing_mm)
+    slopes: Any = np.gradient(clearance, lattice.spacing_mm)
     for _ in range(4):
         missing = np.clip(RADIUS_MM - lattice.at(clearance, line), 0.0, 8.0)
         line = line + 0.6 * missing[:, None] * np.stack([lattice.at(slope, line) for slope in slopes], axis=1)
