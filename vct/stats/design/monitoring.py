@@ -208,9 +208,7 @@ def is_ratio(quantity: str) -> bool:
 
 def null_of(comparison: Comparison, analysis: Analysis) -> float:
     """The estimate that would mean no effect."""
-    if isinstance(analysis, OneSample):
-        return analysis.null_mean if analysis.null_mean is not None else analysis.null_rate or 0.0
-    return 1.0 if is_ratio(comparison.quantity) else 0.0
+    return 1.0 if is_ratio(comparison.quantity) else analysis.null
 
 
 def final_statement(
