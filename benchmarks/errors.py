@@ -28,7 +28,7 @@ from vct.rng import stream
 from vct.stats import power
 from vct.stats.base import Analysis
 from vct.stats.binary import RiskDifference
-from vct.stats.design import ExactSingleStage, GroupSequential, SimonTwoStage
+from vct.stats.design import GroupSequential
 from vct.stats.mixed import MixedModel
 from vct.stats.multiplicity import Bonferroni, CoPrimary, FixedSequence, Graphical, Hochberg, Holm, Multiplicity
 from vct.stats.paired import PairedT

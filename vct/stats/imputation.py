@@ -141,7 +141,7 @@ def _pooled(analysis: Analysis, rows: Sequence[Comparison], n_observed: int) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """One answer from several: estimate, standard error, degrees of freedom, share of the variance from missing data."""
+    """One answer from several, with its degrees of freedom; `missing` is the share of variance from missing data."""
 
     estimate: float
     error: float
