@@ -161,7 +161,7 @@ SLOW_KINDS = ("mixed_model", "cmh", "paired_t")
 
 def _logrank_power(ratio: float) -> float:
     """Schoenfeld's, with the events expected when censoring is uniform on 0.5 to 3."""
-    rates = np.array([1.0, 1.0 / ratio])
+    rates = np.array([1.0, ratio])
     shares = 1.0 - (np.exp(-0.5 * rates) - np.exp(-3.0 * rates)) / (2.5 * rates)
     events = ARM * float(shares.sum())
     return float(stats.norm.cdf(abs(math.log(ratio)) * math.sqrt(events) / 2.0 - stats.norm.isf(0.025)))
