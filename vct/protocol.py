@@ -176,14 +176,16 @@ def _of_the_primary(protocol: Protocol, design: Monitoring) -> Iterator[Broken]:
         yield ("design", "visit"), rule, design.visit, nearest(design.visit, visits)
     if design.by_arm and endpoint.gives in ("numbers", "times"):
         yield ("design", "primary"), "counts responders, and this endpoint has none", design.primary, None
-    if (design.events is None) != (endpoint.gives != "times") and endpoint.gives is not None and not design.by_arm:
-        given, wanted = ("events", "values") if design.events else ("values", "events")
-        rule = f"{design.primary!r} gives {endpoint.gives}: plan {wanted!r}, not {given!r}"
-        yield ("design", given), rule, str(getattr(design, given)), wanted
+    looks = isinstance(design.rule, GroupSequential)
+    if design.events is not None and endpoint.gives in ("numbers", "verdicts"):
+        rule = f"{design.primary!r} gives {endpoint.gives}: plan 'values', not 'events'"
+        yield ("design", "events"), rule, str(design.events), "values"
+    if design.events is None and endpoint.gives == "times" and looks:
+        yield ("design", "events"), f"looks at {design.primary!r} come by its events: plan them", "None", None
     if design.reestimation is not None and endpoint.gives in ("verdicts", "times"):
         rule = f"re-estimates from the variance of numbers; {design.primary!r} gives {endpoint.gives}"
         yield ("design", "reestimation"), rule, design.reestimation.kind, None
-    if protocol.multiplicity is not None and isinstance(design.rule, GroupSequential):
+    if protocol.multiplicity is not None and looks:
         rule = "adjusted p-values know nothing of interim looks: leave 'multiplicity' or the looks out"
         yield ("multiplicity",), rule, str(getattr(protocol.multiplicity, "kind", "")), None
 
