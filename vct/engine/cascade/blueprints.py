@@ -22,8 +22,9 @@ from vct.engine.cascade.intensity import decode
 from vct.engine.cascade.lowres import Lowres, LowresConfig
 from vct.engine.cascade.sampler import THOROUGH, Schedule, code_noise, volume_noise
 from vct.engine.cascade.superres import Superres, SuperresConfig
+from vct.engine.cascade.texture import fields
 from vct.errors import InputError
-from vct.records import Patient
+from vct.records import Snapshot
 from vct.structures import STRUCTURES
 from vct.volume import Volume
 
@@ -65,23 +66,28 @@ class AnatomyBlueprint:
         return min(model.config.spacing_mm for model in self.models.values())
 
     def draw(
-        self, patients: Sequence[Patient], seed: int, spacing_mm: float, schedule: Schedule, labels_mm: float
+        self, snapshots: Sequence[Snapshot], seed: int, spacing_mm: float, schedule: Schedule, labels_mm: float
     ) -> tuple[Body, ...]:
         """Bodies at a spacing, labels at another. Codes are drawn with 32 evaluations whatever `schedule`: they cost
-        next to nothing.
+        next to nothing. The body is the patient's, its texture the visit's.
 
         Raises InputError for a sex that the weights do not know.
         """
         del schedule
         bodies = []
-        for patient in patients:
+        for snapshot in snapshots:
+            patient = snapshot.patient
             if patient.sex not in self.models:
                 raise InputError(f"the anatomy weights know no body of sex {patient.sex}")
             model = self.models[patient.sex]
             noise = code_noise(model.config.code.modes, seed, patient.id, "body")[None].to(self.device)
             condition = demographics([patient]).to(self.device)
             code = model.code.expected(condition) if self.mean else model.code.draw(condition, noise, THOROUGH)
-            drawn = model.render(model.settled(model.split(code[0])), spacing_mm, labels_mm)
+            texture = None
+            if not self.mean:
+                texture = fields(model.fine_mm(spacing_mm), seed, patient.id, snapshot.visit.name, "texture")
+                texture = texture.to(self.device)
+            drawn = model.render(model.settled(model.split(code[0])), spacing_mm, labels_mm, texture)
             bodies.append(Body(ct=drawn.ct, pet=drawn.pet, labels=drawn.labels))
         return tuple(bodies)
 
@@ -106,11 +112,12 @@ class VoxelBlueprint:
         return self.model.config.spacing_mm
 
     def draw(
-        self, patients: Sequence[Patient], seed: int, spacing_mm: float, schedule: Schedule, labels_mm: float
+        self, snapshots: Sequence[Snapshot], seed: int, spacing_mm: float, schedule: Schedule, labels_mm: float
     ) -> tuple[Body, ...]:
         """Bodies at the model's spacing, or averaged in SUV to a coarser one."""
         del labels_mm
         shape = self.model.shape
+        patients = [snapshot.patient for snapshot in snapshots]
         condition = demographics(patients).to(self.device)
         if self.mean:
             encoded = self.model.expected(condition)
