@@ -50,7 +50,7 @@ class Fitted:
 def describe(bodies: Bodies, sex: str, cache: Path, say: Callable[[str], None] = lambda _: None) -> Fitted:
     """Canonical body, regression, modes and codes of one sex.
 
-    Raises InputError when the folder holds fewer than 8 bodies of it.
+    Raises InputError when the folder holds fewer than 8 bodies of it, or its labels know no fat.
     """
     indices = bodies.of_sex(sex)
     if len(indices) < FEWEST_BODIES:
@@ -60,6 +60,9 @@ def describe(bodies: Bodies, sex: str, cache: Path, say: Callable[[str], None] =
     pattern, relief = patterns(bodies, indices, canonical, coefficients, means)
     table, names = tissue_table()
     places = sorted(set(table[bodies.labels[canonical]].ravel().tolist()) - {0})
+    if names.index("fat") not in places:
+        who = bodies.patients[canonical].id
+        raise InputError(f"{who}: labels need subcutaneous_fat and torso_fat, of which an anatomy makes lean and obese")
     factors = np.concatenate((_log_suv(means.suv[:, places]), _filled(means.hu[:, places]) / 100.0), axis=1)
     drawn = (*VOLUMES, *FATS)
     log_ml = torch.stack([organ_log_ml(_labels(bodies, index), drawn, bodies.spacing_mm) for index in indices])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from vct.engine.cascade import checkpoint
-from vct.engine.cascade.anatomy import Anatomy, AnatomyConfig
+from vct.engine.cascade.anatomy import Anatomy, AnatomyConfig, Blueprint
 from vct.engine.cascade.checkpoint import Checkpoint
 from vct.engine.cascade.conditioning import demographics
 from vct.engine.cascade.grid import Length
@@ -24,7 +25,7 @@ from vct.engine.cascade.sampler import THOROUGH, Schedule, code_noise, volume_no
 from vct.engine.cascade.superres import Superres, SuperresConfig
 from vct.engine.cascade.texture import fields
 from vct.errors import InputError
-from vct.records import Snapshot
+from vct.records import Patient, Snapshot
 from vct.structures import STRUCTURES
 from vct.volume import Volume
 
@@ -77,19 +78,29 @@ class AnatomyBlueprint:
         bodies = []
         for snapshot in snapshots:
             patient = snapshot.patient
-            if patient.sex not in self.models:
-                raise InputError(f"the anatomy weights know no body of sex {patient.sex}")
-            model = self.models[patient.sex]
-            noise = code_noise(model.config.code.modes, seed, patient.id, "body")[None].to(self.device)
-            condition = demographics([patient]).to(self.device)
-            code = model.code.expected(condition) if self.mean else model.code.draw(condition, noise, THOROUGH)
+            model, drawn = _body(self, patient, seed)
             texture = None
             if not self.mean:
                 texture = fields(model.fine_mm(spacing_mm), seed, patient.id, snapshot.visit.name, "texture")
                 texture = texture.to(self.device)
-            drawn = model.render(model.settled(model.split(code[0])), spacing_mm, labels_mm, texture)
-            bodies.append(Body(ct=drawn.ct, pet=drawn.pet, labels=drawn.labels))
+            seen = model.render(drawn, spacing_mm, labels_mm, texture)
+            bodies.append(Body(ct=seen.ct, pet=seen.pet, labels=seen.labels))
         return tuple(bodies)
+
+
+@lru_cache(maxsize=2)
+def _body(blueprint: AnatomyBlueprint, patient: Patient, seed: int) -> tuple[Anatomy, Blueprint]:
+    """A patient's sex's model and body; kept from one visit to the next."""
+    if patient.sex not in blueprint.models:
+        raise InputError(f"the anatomy weights know no body of sex {patient.sex}")
+    model = blueprint.models[patient.sex]
+    condition = demographics([patient]).to(blueprint.device)
+    if blueprint.mean:
+        code = model.code.expected(condition)
+    else:
+        noise = code_noise(model.config.code.modes, seed, patient.id, "body")[None].to(blueprint.device)
+        code = model.code.draw(condition, noise, THOROUGH)
+    return model, model.settled(model.split(code[0]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
