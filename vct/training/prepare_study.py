@@ -16,7 +16,6 @@ from vct.files import write_aside
 from vct.formats.nifti import read
 from vct.training.demographics import Person, Refused, Row, complete, person_in
 from vct.training.load_study import Loaded, load_study
-from vct.training.rest import completed
 from vct.training.segment import checked, given, segment
 from vct.training.studies import Study
 from vct.training.torso import find_torso
@@ -93,10 +92,9 @@ def _prepare(order: Order, study: Study, scratch: Path) -> None:
     ct = Volume(data=np.maximum(ct.data, PLACEHOLDER_HU), grid=grid, unit="HU")
     ct.save(scratch / "ct.nii.gz", note="")
     loaded.pet.resampled(grid).save(scratch / "pet.nii.gz", note="")
-    if loaded.lesions is not None:
-        loaded.lesions.resampled(grid).save(scratch / "lesions.nii.gz", note="")
-    if labels is not None:
-        completed(labels.resampled(grid), ct).save(scratch / "labels.nii.gz", note="")
+    for kind, mask in (("lesions", loaded.lesions), ("labels", labels)):
+        if mask is not None:
+            mask.resampled(grid).save(scratch / f"{kind}.nii.gz", note="")
     patient = "P" + new_id(order.key, study.patient)
     write_aside(scratch / RECORD, json.dumps({"patient": patient, "torso": torso.how, **asdict(person)}).encode())
 
