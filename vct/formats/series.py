@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vct.errors import InputError
-from vct.formats.placed import LPS_TO_RAS, MAX_VOXELS, Placed
+from vct.formats.placed import LPS_TO_RAS, Placed
 from vct.formats.tags import complain, number, numbers, read_header, read_whole, text
+from vct.niftifile import MAX_VOXELS
 
 if TYPE_CHECKING:
     from pydicom import Dataset
