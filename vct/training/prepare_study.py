@@ -68,11 +68,11 @@ def prepare_study(order: Order, study: Study) -> Outcome:
         shutil.rmtree(folder, ignore_errors=True)
         scratch.rename(folder)
     except Refused as refused:
-        return Outcome(id=name, reason=refused.reason, said=f"{_place(study)}: {refused}")
+        return Outcome(id=name, reason=refused.reason, said=f"{study.place}: {refused}")
     except InputError as error:
         return Outcome(id=name, reason=_short(str(error)), said=str(error))
     except MemoryError:
-        return Outcome(id=name, reason="too large", said=f"{_place(study)}: not enough memory")
+        return Outcome(id=name, reason="too large", said=f"{study.place}: not enough memory")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return Outcome(id=name)
@@ -96,7 +96,8 @@ def _prepare(order: Order, study: Study, scratch: Path) -> None:
         if mask is not None:
             mask.resampled(grid).save(scratch / f"{kind}.nii.gz", note="")
     patient = "P" + new_id(order.key, study.patient)
-    write_aside(scratch / RECORD, json.dumps({"patient": patient, "torso": torso.how, **asdict(person)}).encode())
+    record = {"patient": patient, "notes": (*loaded.notes, f"torso: {torso.how}"), **asdict(person)}
+    write_aside(scratch / RECORD, json.dumps(record).encode())
 
 
 def _labels(order: Order, study: Study, loaded: Loaded, scratch: Path) -> Volume | None:
@@ -118,10 +119,6 @@ def _covered(pet: Volume, bottom_mm: float, top_mm: float) -> None:
     high = low + pet.grid.shape[2] * pet.grid.spacing_mm[2]
     if low > bottom_mm + UNSEEN_MM or high < top_mm - UNSEEN_MM:
         raise Refused("truncated field of view", "the PET does not cover the torso")
-
-
-def _place(study: Study) -> str:
-    return str(study.folders[0] if study.folders else study.images.get("pet", study.study))
 
 
 def _short(message: str) -> str:

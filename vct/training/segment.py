@@ -32,7 +32,9 @@ def find_command(wanted: str) -> str | None:
 
 def given(folder: Path, study: Study) -> Path | None:
     """A finished segmentation of a study: FOLDER/PATIENT/STUDY.nii.gz, PATIENT_STUDY.nii.gz or STUDY.nii.gz."""
-    own, name = Path(study.patient).name, Path(study.study).name
+    own, name = (Path(part).name for part in (study.patient, study.study))
+    if ".." in (own, name):
+        return None
     for path in (folder / own / f"{name}.nii.gz", folder / f"{own}_{name}.nii.gz", folder / f"{name}.nii.gz"):
         if path.is_file():
             return path

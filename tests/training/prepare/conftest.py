@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from vct.structures import STRUCTURES
 from vct.volume import Grid, Volume
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "doubles"))
 
 TOP_MM, BOTTOM_MM = 640.0, 60.0
 """The apex of the lungs and the end of the pelvis, in the bodies below."""

@@ -24,8 +24,7 @@ from vct.structures import STRUCTURES
 from vct.training.data import prepare as read_for_training
 from vct.training.folder import read_table, read_volume
 from vct.training.prepare import prepare
-
-SECRETS = ("aaa", "bbb", "2004", "2005", "Doe", "MRN", "PETCT")
+from vct.volume import Volume
 
 
 def rows(out: Path, name: str = "participants.csv") -> list[dict[str, str]]:
@@ -76,12 +75,7 @@ def _at(volume, point) -> float:
 
 
 def test_nothing_identifying_is_kept(prepared) -> None:
-    for path in prepared.rglob("*"):
-        assert not any(secret in path.relative_to(prepared).as_posix() for secret in SECRETS), path
-        if path.is_file():
-            content = path.read_bytes()
-            content = gzip.decompress(content) if path.suffix == ".gz" else content
-            assert not any(secret.encode() in content for secret in SECRETS if path.name != ".key"), path
+    nothing_of(prepared, {"PETCT_aaa", "PETCT_bbb", "2004-0", "2005-0", "John", "Doe"}, 4 + 3 * 4)
     assert stat.S_IMODE((prepared / ".key").stat().st_mode) == 0o600
 
 
@@ -265,6 +259,8 @@ def test_nothing_there(tmp_path) -> None:
 def exam(body):
     """The body as an exam of the export's, which its own tests hold against other readers."""
     lesion = Lesion(id="L01", organ="lung", diameter_mm=28.0, suv=9.0, room_mm=30.0, center_mm=(-75.0, 0.0, 500.0))
+    kept = [STRUCTURES[name] for name in ("liver", "clavicula_left", "hip_left")]
+    labels = np.where(np.isin(body.labels.data, kept), body.labels.data, 0).astype(np.uint8)
     return Exam(
         key="MRN-77",
         origin="test",
@@ -273,7 +269,7 @@ def exam(body):
         visit=Visit(name="scan", day=0.0),
         pet=body.pet,
         ct=body.ct,
-        labels=body.labels,
+        labels=Volume(data=labels, grid=body.labels.grid, unit="label"),
         lesions=(lesion,),
         dose_mbq=300.0,
         uptake_minutes=60.0,
@@ -284,39 +280,75 @@ def exam(body):
     )
 
 
-def test_dicom_studies(exam, body, tmp_path) -> None:
-    """TCIA's PATIENT/STUDY/SERIES: demographics and SUV from the tags, lesions from the SEG that is not anatomy."""
-    write_dicom(exam, tmp_path / "source" / "MRN-77" / "study")
-    found = prepare(tmp_path / "source", tmp_path / "out", segmenter="none", spacing_mm=8.0)
-    assert (found.prepared, found.refused) == (1, {})
-    (row,) = rows(tmp_path / "out")
-    assert [row[name] for name in ("sex", "age_years", "height_cm", "weight_kg")] == ["F", "61.0", "168.0", "70.0"]
-    pet = read_volume(tmp_path / "out", row["id"], "pet")
-    assert _at(pet, (75.0, 20.0, 320.0)) == pytest.approx(2.2, abs=0.02)
-    lesions = nib.load(tmp_path / "out" / row["id"] / "lesions.nii.gz")
-    assert np.count_nonzero(lesions.dataobj) * pet.grid.voxel_ml == pytest.approx(4 / 3 * np.pi * 2.744, rel=0.25)
-    assert not any(b"MRN" in path.read_bytes() for path in (tmp_path / "out").rglob("*.[cj]s*"))
+PLANTED = {
+    "PatientName": "Quixote^Alonso",
+    "PatientID": "QX4711",
+    "PatientBirthDate": "19310517",
+    "OtherPatientIDs": "QX4712",
+    "PatientAddress": "Windmill Lane 9",
+    "InstitutionName": "La Mancha General",
+    "InstitutionAddress": "Toboso",
+    "ReferringPhysicianName": "Panza^Sancho",
+    "OperatorsName": "Dulcinea^D",
+    "AccessionNumber": "ACC90210",
+    "StudyID": "STUDY8086",
+    "StationName": "ROCINANTE",
+    "DeviceSerialNumber": "SN68000",
+    "StudyDescription": "Quijada PET",
+    "SeriesDescription": "Barataria",
+    "ProtocolName": "Clavileno",
+    "ImageComments": "seen by Dr Carrasco",
+    "StudyDate": "20170923",
+    "SeriesDate": "20170923",
+    "AcquisitionDate": "20170923",
+}
 
 
-def test_dicom_without_weight_height_or_ct(exam, tmp_path) -> None:
+def test_dicom_studies_leave_nothing_of_their_tags(exam, body, tmp_path) -> None:
+    """Demographics and SUV from the tags, lesions from the SEG that is not anatomy; names, dates, numbers and UIDs that
+    were planted in every file, in the folders' names and in private tags are in no file that is written, nor its name.
+    """
     import pydicom
 
-    source = tmp_path / "source"
-    write_dicom(exam, source)
-    shutil.rmtree(source / "SEG")
-    for keyword, reason in (("PatientWeight", "missing weight"), ("PatientSize", "no height")):
-        for path in (source / "PT").iterdir():
-            header = pydicom.dcmread(path)
-            kept = header.pop(keyword)
-            header.save_as(path)
-            header.add(kept)
-            header.save_as(path.with_suffix(".kept"))
-        found = reasons(source, tmp_path / "out")
-        assert [name for name in found if reason in name or keyword in name], found
-        for path in (source / "PT").glob("*.kept"):
-            path.rename(path.with_suffix(".dcm"))
-    shutil.rmtree(source / "CT")
-    assert set(reasons(source, tmp_path / "out")) == {"no CT"}
+    source = tmp_path / "Quixote_QX4711" / "20170923 Barataria"
+    uids = set()
+    for path in write_dicom(exam, source):
+        header = pydicom.dcmread(path)
+        for keyword, value in PLANTED.items():
+            setattr(header, keyword, value)
+        for drug in header.get("RadiopharmaceuticalInformationSequence", ()):
+            drug.pop("RadiopharmaceuticalStartDateTime", None)
+        header.private_block(0x0019, "SECRET", create=True).add_new(1, "LO", "Quijano private")
+        uids |= {str(header[name].value) for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")}
+        header.save_as(path)
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    body.labels.save(labels / f"{header.StudyInstanceUID}.nii.gz", note="")
+    out = tmp_path / "out"
+    said = []
+    prepare(source.parent, out, segmentations=labels, segmenter="none", spacing_mm=8.0, watch=lambda *s: said.append(s))
+    assert [outcome.reason for outcome, *_ in said] == [""], said
+    (row,) = rows(out)
+    assert [row[name] for name in ("sex", "age_years", "height_cm", "weight_kg")] == ["F", "61.0", "168.0", "70.0"]
+    pet = read_volume(out, row["id"], "pet")
+    assert _at(pet, (75.0, 20.0, 320.0)) == pytest.approx(2.2, abs=0.02)
+    lesions = nib.load(out / row["id"] / "lesions.nii.gz")
+    assert np.count_nonzero(lesions.dataobj) * pet.grid.voxel_ml == pytest.approx(4 / 3 * np.pi * 2.744, rel=0.25)
+    parts = {part for value in PLANTED.values() for part in value.replace("^", " ").split() if len(part) > 2}
+    nothing_of(out, parts | {"Quijano", "Quixote"} | uids, 9)
+
+
+def nothing_of(out: Path, secrets: set[str], files: int) -> None:
+    """No secret, in any case and as text of one or two bytes a letter, in any of so many files, or in their names."""
+    paths = sorted(out.rglob("*"))
+    assert sum(path.is_file() for path in paths) == files, paths
+    for path in paths:
+        content = path.read_bytes() if path.is_file() else b""
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        content = (content + path.relative_to(out).as_posix().encode()).lower()
+        for secret in secrets if path.name != ".key" else ():
+            for encoding in ("utf-8", "utf-16-le"):
+                assert secret.lower().encode(encoding) not in content, (path, secret)
 
 
 def test_a_bids_dataset(exam, tmp_path) -> None:
