@@ -143,9 +143,9 @@ def _even_step(at: NDArray[Any], normal: NDArray[Any], placed: Sequence[Any], th
     for index, gap in enumerate(gaps):
         path = placed[index + 1][1]
         if gap < 1e-3:
-            raise complain(path, "ImagePositionPatient", f"is also that of {placed[index][1].name}: duplicate slice")
+            raise complain(path, "ImagePositionPatient", "is that of another slice too", beside=placed[index][1])
         if gap > 1.5 * size:
-            raise complain(path, "ImagePositionPatient", f"leaves a gap of {gap:.2f} mm to {placed[index][1].name}")
+            raise complain(path, "ImagePositionPatient", f"leaves a gap of {gap:.2f} mm", beside=placed[index][1])
     away = np.abs(at - (at[0] + np.arange(len(at))[:, None] * step)).max(axis=1)
     worst = int(away.argmax())
     if away[worst] > max(EVEN * size, 0.02):
@@ -180,7 +180,7 @@ def _values(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
     try:
         pixels = header.pixel_array
     except Exception as error:  # decoders raise anything at all on damaged or unsupported pixels
-        raise complain(path, "PixelData", f"cannot be decoded ({type(error).__name__}: {str(error)[:120]})") from None
+        raise complain(path, "PixelData", "cannot be decoded", f"{type(error).__name__}: {error}") from None
     if pixels.shape != size:
         raise complain(path, "PixelData", f"must have {size} pixels", pixels.shape)
     return np.asarray(pixels * np.float64(slope) + intercept, dtype=np.float32)

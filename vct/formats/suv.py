@@ -145,7 +145,7 @@ def _alike(slices: Sequence[Slice]) -> None:
         for keywords, mine, first in ((ALIKE, item, header), (ALIKE_DRUG, _drug(other, item), drug)):
             for keyword in keywords:
                 if text(mine, keyword) != text(first, keyword):
-                    raise complain(other, keyword, f"differs from that of {path.name}: this is a mixed series")
+                    raise complain(other, keyword, "differs within the series: this is a mixed series", beside=path)
 
 
 def _drug(path: Path, header: Dataset) -> Dataset:

@@ -19,7 +19,11 @@ DICOMDIR = "1.2.840.10008.1.3.10"
 
 
 class TagError(InputError):
-    """A tag that is missing or cannot be right."""
+    """A tag that is missing or cannot be right; `reason` says so without naming files or values."""
+
+    def __init__(self, message: str, reason: str = "wrong tag") -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 def read_header(path: Path) -> Dataset | None:
@@ -92,10 +96,12 @@ def name_of(keyword: str) -> str:
     return keyword if tag is None else f"({Tag(tag).group:04x},{Tag(tag).element:04x}) {keyword}"
 
 
-def complain(path: Path, keyword: str, rule: str, value: object = None) -> TagError:
-    """The error to raise about a tag."""
+def complain(path: Path, keyword: str, rule: str, value: object = None, beside: Path | None = None) -> TagError:
+    """The error to raise about a tag; `beside` is another file that it does not go with."""
     shown = "" if value is None else f" (got {str(value)[:60]!r})"
-    return TagError(f"{path}: {name_of(keyword)} {rule}{shown}")
+    other = "" if beside is None else f" (beside {beside.name})"
+    reason = f"{name_of(keyword)} {rule}"
+    return TagError(f"{path}: {reason}{other}{shown}", reason)
 
 
 def text(header: Dataset, keyword: str) -> str:

@@ -218,7 +218,7 @@ WANTING = [
     ({"PatientSex": "O"}, "missing sex"),
     ({"PatientAge": None}, "missing age"),
     ({"PatientAge": "061"}, ""),
-    ({"PatientAge": "old"}, "the age 'old' is no age"),
+    ({"PatientAge": "old"}, "(0010,1010) PatientAge is no age from 0 to 120 years like 061Y (got 'old')"),
     ({"PatientAge": None, "PatientBirthDate": "19590314"}, ""),
     ({"PatientAge": "017Y"}, "under 18"),
 ]
@@ -235,6 +235,24 @@ def test_people_in_tags(tmp_path, tags, said) -> None:
     with pytest.raises(InputError) as caught:
         complete(loaded(tmp_path).person)
     assert said in str(caught.value)
+
+
+def test_what_is_written_of_a_refusal_names_no_file_and_no_value(tmp_path) -> None:
+    """The terminal learns both; refused.csv stays beside the data."""
+    write(tmp_path, uid="1.2.3.4.201")
+
+    def odd(header, index) -> None:
+        header.PatientWeight = 81.5 if index == 5 else 80.0
+
+    for path in write_pet(tmp_path, per_slice=odd):
+        path.rename(path.with_name(f"Quixote-{path.name}"))
+    (study,) = find_studies(tmp_path)
+    order = Order(
+        source=tmp_path, out=tmp_path / "out", key=b"k", people={}, segmentations=None, command=None, spacing_mm=16.0
+    )
+    outcome = prepare_study(order, study)
+    assert "Quixote-PT005.dcm: (0010,1030) PatientWeight differs" in outcome.said
+    assert outcome.reason == "(0010,1030) PatientWeight differs within the series: this is a mixed series"
 
 
 # --- where the files lie ----------------------------------------------------------------------------------------------
@@ -294,7 +312,7 @@ def test_what_else_lies_in_a_dump(tmp_path) -> None:
     (lost,) = [study for study in studies if not study.study]
     outcome = prepare_study(order, lost)
     assert str(damaged) in outcome.said
-    assert outcome.reason.startswith("is a truncated DICOM file")
+    assert outcome.reason == "damaged or unreadable file"
 
 
 @pytest.mark.parametrize("name", ["..", "../..", "/etc", "a/../..", "."])
