@@ -95,7 +95,7 @@ def _calibrate(anatomy: Anatomy, raw: torch.Tensor, factors: np.ndarray) -> None
         suv, hu = means_by_tissue(seen.labels.numpy(), seen.pet.numpy(), seen.ct.numpy())
         found = np.concatenate((np.log(np.maximum(suv[places], _LEAST_SUV)), hu[places] / 100.0))
         missed.append(factors[row] - found)
-    shift = np.nan_to_num(np.nanmean(np.array(missed), axis=0))
+    shift = _mean_known(np.array(missed))
     anatomy.code.mean[0, -2 * tissues :] += torch.from_numpy(shift).float()
 
 
@@ -234,7 +234,13 @@ def _log_suv(suv: np.ndarray) -> np.ndarray:
 
 def _filled(values: np.ndarray) -> np.ndarray:
     """Bodies that lack a tissue get its mean."""
-    return np.asarray(np.where(np.isnan(values), np.nanmean(values, axis=0), values))
+    return np.asarray(np.where(np.isnan(values), _mean_known(values), values))
+
+
+def _mean_known(values: np.ndarray) -> np.ndarray:
+    """Means over the rows that are not NaN; 0 (SUV 1, 0 HU, no shift) where a tissue is too small in every body."""
+    known = ~np.isnan(values)
+    return np.asarray(np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
 
 
 def _spans(coefficients: torch.Tensor) -> Spans:
