@@ -80,17 +80,28 @@ def witness() -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def exam(scan: Scan) -> Exam:
-    """The phantom as an exam, its labels thinned to a few organs so that segmentations are written quickly."""
-    kept = [STRUCTURES[name] for name in ("liver", "spleen", "kidney_left", "kidney_right", "rib_left_3")]
-    labels = replace(scan.labels, data=np.where(np.isin(scan.labels.data, kept), scan.labels.data, 0).astype(np.uint8))
+    """The phantom as an exam, its labels thinned to a few organs and cut to their slices, to be written quickly."""
+    kept = [STRUCTURES[name] for name in ("liver", "spleen", "kidney_left", "kidney_right", "rib_left_8")]
+    thinned = np.where(np.isin(scan.labels.data, kept), scan.labels.data, 0).astype(np.uint8)
+    seen = np.flatnonzero(thinned.any(axis=(0, 1)))
+    lung = next(lesion for lesion in scan.snapshot.lesions if lesion.organ == "lung")
+    grid = scan.pet.grid
+    top = int((lung.center_mm[2] + 20.0 - grid.origin_mm[2]) / grid.spacing_mm[2])
+    low, high = int(seen[0]), max(int(seen[-1]), top) + 1
+    bottom_mm = grid.origin_mm[2] + low * grid.spacing_mm[2]
+    own = replace(grid, shape=(*grid.shape[:2], high - low), origin_mm=(*grid.origin_mm[:2], bottom_mm))
+    pet, ct, labels = (
+        Volume(data=np.ascontiguousarray(data[:, :, low:high]), grid=own, unit=unit)
+        for data, unit in ((scan.pet.data, "SUVbw"), (scan.ct.data, "HU"), (thinned, "label"))
+    )
     return Exam(
         key="P0001-drug_A",
         origin="a trial/1/phantom",
         trial="A trial",
         patient=scan.snapshot.patient,
         visit=scan.snapshot.visit,
-        pet=scan.pet,
-        ct=scan.ct,
+        pet=pet,
+        ct=ct,
         labels=labels,
         lesions=scan.snapshot.lesions,
         dose_mbq=352.123456789,

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 pytest.importorskip("lightning_fabric")
 
-from vct.cli import app
-from vct.engine.phantom import Phantom
-from vct.records import Patient, Snapshot, Visit
-from vct.training import register
-from vct.training.folder import read_table, read_volume
-from vct.volume import Volume
+from vct.cli import app  # noqa: E402
+from vct.engine.cascade import engine as cascade  # noqa: E402
+from vct.engine.phantom import Phantom  # noqa: E402
+from vct.records import Patient, Snapshot, Visit  # noqa: E402
+from vct.training import anatomy, register  # noqa: E402
+from vct.training.folder import read_table, read_volume  # noqa: E402
+from vct.volume import Volume  # noqa: E402
 
 PEOPLE = [
     Patient(
@@ -27,7 +28,7 @@ PEOPLE = [
         height_cm=160.0 + number % 7 * 3.0,
         weight_kg=60.0 + number % 5 * 6.0,
     )
-    for number in range(26)
+    for number in range(18)
 ]
 HELD = 8
 
@@ -72,23 +73,34 @@ def source(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Two threads of torch cost more than they bring on arrays of this size."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def test_from_studies_to_the_published_table(source, tmp_path, monkeypatch) -> None:
-    level = register.Level(spans=register.LEVELS[-1].spans, steps=4, step_mm=4.0, stiffness=2e-5)
+    level = register.Level(spans=register.LEVELS[-1].spans, steps=2, step_mm=4.0, stiffness=2e-5)
     monkeypatch.setattr(register.register, "__defaults__", ((level,),))
+    monkeypatch.setattr(anatomy, "FEWEST_BODIES", 3)
+    monkeypatch.setattr(cascade, "RESOLUTIONS_MM", (16.0,))
     prepared, weights, synthetic, out = (tmp_path / name for name in ("prepared", "weights", "synthetic", "out"))
     prepared.mkdir()
     (prepared / ".key").write_text("00" * 32)
     options = ("--table", source / "people.csv", "--segmentations", source / "labels", "--segmenter", "none")
-    assert "26 prepared" in vct(
+    assert "18 prepared" in vct(
         "prepare", "autopet", "--source", source, "--out", prepared, *options, "--resolution", 16
     )
-    assert "18 scans" in vct("prepare", "split", prepared, "--test", HELD)
+    assert "10 scans" in vct("prepare", "split", prepared, "--test", HELD)
     vct(
         "train", "anatomy", "--data", prepared / "train", "--out", weights, "--spacing-mm", 16, "--steps", 2,
         "--accelerator", "cpu",
     )  # fmt: skip
     engine = f"cascade:{weights}"
-    vct("prepare", "twins", prepared / "test", "--engine", engine, "--resolution", 8, "--out", synthetic)
+    vct("prepare", "twins", prepared / "test", "--engine", engine, "--resolution", 16, "--out", synthetic)
     vct("fidelity", synthetic, "--reference", prepared / "test", "--out", out)
 
     real, twins = read_table(prepared / "test"), read_table(synthetic)
@@ -103,7 +115,7 @@ def test_from_studies_to_the_published_table(source, tmp_path, monkeypatch) -> N
             assert groups == {group for name, what, group in found if (name, what) == (organ, quantity)}
     row = found["liver", "volume_ml", "all"]
     assert (row["n"], row["n_reference"]) == (str(HELD), str(HELD))
-    assert abs(float(row["percent"])) < 25.0, "drawn from 18 people of the same kind"
+    assert abs(float(row["percent"])) < 25.0, "drawn from 10 people of the same kind"
     assert 0.0 <= float(row["t_p"]) <= 1.0
     assert 0.0 <= float(row["u_p"]) <= 1.0
     split = [int(found["liver", "suv_mean", group]["n"]) for group in ("sex F", "sex M")]
