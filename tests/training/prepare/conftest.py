@@ -113,5 +113,7 @@ def challenge_once(body, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def challenge(challenge_once, tmp_path) -> Path:
-    """A copy of one's own."""
-    return shutil.copytree(challenge_once, tmp_path / challenge_once.name)
+    """A copy of one's own, one study a patient."""
+    own = shutil.copytree(challenge_once, tmp_path / challenge_once.name)
+    shutil.rmtree(own / "PETCT_aaa" / "2005-02-02")
+    return own
