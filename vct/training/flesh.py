@@ -71,7 +71,7 @@ def _enclosed(lean: Volume) -> NDArray[np.bool_]:
     x, y, _ = coarse.grid.spacing_mm
     disc = _disc(GAP_MM / 2.0, x, y)
     thin = _disc(COARSE_MM, x, y)
-    found = np.zeros(coarse.data.shape, np.uint8)
+    found: NDArray[np.uint8] = np.zeros(coarse.grid.shape, np.uint8)
     for index in range(found.shape[2]):
         slab = np.pad(ndimage.binary_opening(coarse.data[:, :, index] > 0, thin), len(disc))
         closed = ndimage.binary_fill_holes(ndimage.binary_closing(slab, disc))
