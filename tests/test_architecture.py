@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "vct"
 FLOORS = [
-    {"errors", "rng", "part", "structures", "shipped", "files", "devices", "interrupt", "arrays"},
+    {"errors", "rng", "part", "structures", "shipped", "files", "devices", "interrupt", "arrays", "niftifile"},
     {"yamlfile", "volume", "distributions"},
     {"shapes", "records", "formats", "cluster", "carrier", "journal", "keeping"},
     {"cohort", "course", "engine", "acquisition", "readout", "endpoint", "stats"},

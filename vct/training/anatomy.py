@@ -114,7 +114,7 @@ def _compare(anatomy: Anatomy, bodies: Bodies, indices: Sequence[int], raw: torc
         log_ratio = (pet.clamp_min(_LEAST_SUV) / seen.pet.clamp_min(_LEAST_SUV)).log().clamp(-_MOST_LN, _MOST_LN)
         residuals.append(torch.stack((log_ratio, (ct - seen.ct).clamp(-_MOST_HU, _MOST_HU))))
         places.append(torch.where(agreed, mine, tissues))
-    shift = np.nan_to_num(np.nanmean(np.array(missed), axis=0))
+    shift = _mean_known(np.array(missed))
     anatomy.code.mean[0, -2 * tissues :] += torch.from_numpy(shift).float()
     anatomy.grain.copy_(grain_of(residuals, places, tissues, anatomy.config.spacing_mm))
 
@@ -271,7 +271,13 @@ def _log_suv(suv: np.ndarray) -> np.ndarray:
 
 def _filled(values: np.ndarray) -> np.ndarray:
     """Bodies that lack a tissue get its mean."""
-    return np.asarray(np.where(np.isnan(values), np.nanmean(values, axis=0), values))
+    return np.asarray(np.where(np.isnan(values), _mean_known(values), values))
+
+
+def _mean_known(values: np.ndarray) -> np.ndarray:
+    """Means over the rows that are not NaN; 0 (SUV 1, 0 HU, no shift) where a tissue is too small in every body."""
+    known = ~np.isnan(values)
+    return np.asarray(np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
 
 
 def _spans(coefficients: torch.Tensor) -> Spans:
