@@ -28,8 +28,8 @@ FLESH = ("skeletal_muscle", "subcutaneous_fat", "torso_fat", "body")
 def with_flesh(ct: Volume, labels: Volume) -> Volume:
     """Labels (on the CT's grid) with the unlabelled rest of the body as muscle, fat under the skin, fat within, body.
 
-    Fat counts as within where muscle, bone and organs enclose it in the slice. What is no fat and lies outermost is skin,
-    what else is neither fat nor muscle is "body". Labels that hold one of these already come back as they are.
+    Fat counts as within where muscle, bone and organs enclose it in the slice. What lies outermost and is no fat is the
+    skin; what else is neither fat nor muscle is "body". Labels that hold one of these already come back as they are.
     """
     if np.isin(labels.data, [STRUCTURES[name] for name in FLESH]).any():
         return labels
