@@ -251,7 +251,7 @@ def _validation() -> str:
         "# Validation",
         "",
         "Made at every build of this site: what `vct verify` recomputes, what the tests say of each statistic, and the",
-        "benchmarks that lie in the repository. Fidelity to real patients is measured for the atlas and the cascade only.",
+        "benchmarks of the repository. Fidelity to real patients is measured for the atlas and the cascade only.",
         "",
         "## Published and witnessed numbers",
         "",

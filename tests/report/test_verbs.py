@@ -109,9 +109,8 @@ def test_the_summary_is_written_as_markdown_and_pdf(runs, tmp_path) -> None:
     assert pdf.startswith(b"%PDF-")
     assert pdf == summary_pdf(reopen(runs["large"]))
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= 2
-    assert "written as .pdf or .md" in str(
-        vct("export", "summary", runs["large"], "--out", tmp_path / "s.doc").exception
-    )
+    refused = vct("export", "summary", runs["large"], "--out", tmp_path / "s.doc")
+    assert "written as .pdf or .md" in str(refused.exception)
 
 
 def test_adam_is_written_as_csv_and_parquet_and_defined(runs, tmp_path) -> None:

@@ -51,7 +51,7 @@ def sentences(result: TrialResult) -> list[str]:
     visits = [str(visit["name"]) for visit in result.protocol.get("visits", ())]
     opening = f"{count} virtual patients were simulated"
     if len(arms) > 1:
-        opening += f" on {len(arms)} arms ({', '.join(arms)}){', each patient on every arm,' if twins else ''}"
+        opening += f" on the arms {_listed(arms)}{', each patient on every arm,' if twins else ''}"
     if visits:
         opening += f" with {'scans at' if len(visits) > 1 else 'a scan at'} {_listed(visits)}"
     found = [opening + "."]
@@ -157,9 +157,7 @@ def _loss(cost: Cost) -> str:
     if cost.low_percent is not None:
         share += f" (95 % interval {interval(cost.low_percent, cost.high_percent, 0)} %)"
     if cost.is_told_from_none and (cost.percent or 0.0) < 0.0:
-        return (
-            f"the readings spread less than the truth, a cost of {share}; that is no gain where they shrink the effect"
-        )
+        return f"readings spread less than the truth, a cost of {share}: no gain where they shrink the effect as well"
     if cost.is_told_from_none:
         return f"scanner and reader cost as much precision as leaving out {share}"
     if cost.low_percent is not None:
