@@ -100,11 +100,14 @@ def counts_of(rows: Rows) -> list[float]:
     return [float(count) for count in found]
 
 
+def rows_of(path: Path) -> Rows:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))[1:]
+
+
 def strays(folder: Path) -> list[str]:
     """Numbers of the report that no file named beside them holds, each with what stands about it."""
-    tables = {
-        path.stem: list(csv.reader(path.open(encoding="utf-8")))[1:] for path in (folder / "tables").glob("*.csv")
-    }
+    tables = {path.stem: rows_of(path) for path in (folder / "tables").glob("*.csv")}
     root, lost = Tree((folder / "report.html").read_text(encoding="utf-8")).root, []
     for node in root.nodes():
         if node.tag in ("script", "style", "title", "head", "a"):

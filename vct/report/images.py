@@ -56,7 +56,8 @@ def mip_png(scan: Scan) -> bytes:
 
     Front projection and slices in radiological display (the patient's right on the viewer's left), side projection
     facing left. PET in inverted grey, SUV 0 to 7; CT at width 400, level 40. The slice goes through the largest placed
-    lesion, or through the middle of the body; on it lesions are outlined, as planted and as read. The file names its patient, arm, visit and day, for `pictures_in`.
+    lesion, or through the middle of the body; on it lesions are outlined, as planted and as read. The file names its
+    patient, arm, visit and day, for `pictures_in`.
     """
     pet, ct = scan.pet, scan.ct
     pixel = max(PIXEL_MM, pet.grid.shape[2] * pet.grid.spacing_mm[2] / MAX_HEIGHT)
