@@ -77,7 +77,7 @@ def main(arguments: Sequence[str]) -> None:
     scanned = vct.reopen(run)
     print(hardware(), f"; load {os.getloadavg()[0]:.1f}")
     print(
-        "| patients | concluding, CPU s | writing, CPU s | page, kB | tables, kB | loaded, s | drawn, s | drawn, CPU s |"
+        "| patients | concluding, CPU s | writing, CPU s | page, kB | tables, kB | loaded, s | drawn, s | its CPU s |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for size in SIZES:
