@@ -104,12 +104,14 @@ def _residuals(result: TrialResult, item: Comparison, arm: str) -> Floats:
 
 
 def _about_baseline(outcomes: Sequence[Outcome], method: str) -> Floats:
-    values = np.array([outcome.value for outcome in outcomes], dtype=float)
+    values: Floats = np.array([outcome.value for outcome in outcomes], dtype=float)
     if len(values) < FEWEST:
         return values
-    values = values - values.mean()
+    values -= values.mean()
     if method == "welch_t" or any(outcome.baseline is None for outcome in outcomes):
         return values
-    start = np.array([outcome.baseline for outcome in outcomes], dtype=float)
-    start = start - start.mean()
-    return values - start * (start @ values) / (start @ start) if start.any() else values
+    start: Floats = np.array([outcome.baseline for outcome in outcomes], dtype=float)
+    start -= start.mean()
+    if start.any():
+        values -= start * float(start @ values) / float(start @ start)
+    return values
