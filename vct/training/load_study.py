@@ -59,7 +59,8 @@ def _from_nifti(study: Study, known: Person) -> Loaded:
     masks = {
         name: read(study.images[name], "label") if name in study.images else None for name in ("lesions", "labels")
     }
-    return Loaded(ct=read(study.images["ct"], "HU"), pet=pet, person=known, **masks)
+    ct = read(study.images["ct"], "HU")
+    return Loaded(ct=ct, pet=pet, lesions=masks["lesions"], labels=masks["labels"], person=known)
 
 
 def _from_dicom(study: Study, known: Person) -> Loaded:
