@@ -19,7 +19,10 @@ from vct.training.data import Bodies
 from vct.training.register import LEVELS, SOFT_MM, WALL_WEIGHT, distance_maps, register
 
 _CANONICAL_VOTES = 2.0
-"""Voices that the canonical body's own intensities have in the mean pattern. Assumed."""
+"""Voices that the canonical body's own intensities have in the mean SUV pattern. Assumed."""
+_OWN_RELIEF = 0.5
+"""Share of the canonical body's own HU in the relief: a mean alone has no cortex on its bones and no vessels in its
+lungs. Assumed."""
 _MOST_OVER_MEAN = 3.0
 """Voxels beyond this multiple of their tissue's mean are a hot neighbour's (the bladder's, in fat). Assumed."""
 _FEWEST_VOXELS = 8
@@ -94,15 +97,15 @@ def patterns(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(SUV over its tissue's mean, HU minus its tissue's mean) on the canonical body, averaged over the bodies.
 
-    A body's voxel counts where it lands on its own tissue, so that borders stay as sharp as the canonical body's. Air
-    and what carries no label keep the canonical body's HU and no uptake.
+    A body's voxel counts where it lands on its own tissue, so that borders stay as sharp as the canonical body's, whose
+    own HU make up half of the relief. Air and what carries no label keep the canonical body's HU and no uptake.
     """
     table, names = tissue_table()
     own = table[bodies.labels[canonical]].ravel()
     row = list(indices).index(canonical)
-    ratio, relief = _relative(bodies, canonical, own, means, row)
+    ratio, own_relief = _relative(bodies, canonical, own, means, row)
     votes = np.full(own.shape, _CANONICAL_VOTES)
-    ratio, relief = ratio * votes, relief * votes
+    ratio, relief = ratio * votes, own_relief * votes
     shape = bodies.labels.shape[1:]
     for number, index in enumerate(indices):
         if index == canonical:
@@ -115,7 +118,7 @@ def patterns(
         votes += np.bincount(where, minlength=len(own))
         ratio += np.bincount(where, weights=body_ratio[kept], minlength=len(own))
         relief += np.bincount(where, weights=body_relief[kept], minlength=len(own))
-    ratio, relief = ratio / votes, relief / votes
+    ratio, relief = ratio / votes, (1.0 - _OWN_RELIEF) * relief / votes + _OWN_RELIEF * own_relief
     scale = np.bincount(own, weights=ratio, minlength=len(names)) / np.maximum(
         np.bincount(own, minlength=len(names)), 1
     )

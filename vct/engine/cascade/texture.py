@@ -73,9 +73,9 @@ def grain_of(
 ) -> torch.Tensor:
     """(scales, 2, tissues + 1) standard deviations fitted to residuals (2, X, Y, Z) of ln SUV and HU.
 
-    The covariance within a tissue at lags of 0, 1, 2, 4 and 8 voxels across is matched by non-negative least squares:
-    two voxels inside the tissue's border, where its neighbours do not spill, or one where it is too thin for that.
-    Tissues without such an inside stay smooth.
+    The covariance within a tissue at lags of 0, 1, 2, 4 and 8 voxels across, the median body's, is matched by
+    non-negative least squares: two voxels inside the tissue's border, where its neighbours do not spill, or one where
+    it is too thin for that. Tissues without such an inside stay smooth.
     """
     from scipy.optimize import nnls
 
@@ -83,35 +83,35 @@ def grain_of(
     grain = torch.zeros(len(SCALES_MM), 2, tissues + 1)
     inner = [_inner(place, tissues) for place in places]
     for places_inside in (inner, [_inner(place, tissues) for place in inner]):
-        total, count = _covariances(residuals, places_inside, tissues)
+        pairs = zip(residuals, places_inside, strict=True)
+        covariances = np.stack([_covariances(residual, place, tissues) for residual, place in pairs])
         for image, tissue in np.ndindex(2, tissues):
-            known = count[:, tissue] >= _FEWEST_PAIRS
-            if known[:2].all():
-                covariance = total[known, image, tissue] / count[known, tissue]
+            of_bodies = covariances[~np.isnan(covariances[:, :2, image, tissue]).any(axis=1), :, image, tissue]
+            if len(of_bodies):
+                known = ~np.isnan(of_bodies).all(axis=0)
+                covariance = np.nanmedian(of_bodies[:, known], axis=0)
                 first = 1 - image
                 variance, _ = nnls(design[known, first:], covariance)
                 grain[first:, image, tissue] = torch.from_numpy(variance).sqrt()
     return grain
 
 
-def _covariances(
-    residuals: Sequence[torch.Tensor], places: Sequence[torch.Tensor], tissues: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sums of products (lags, 2, tissues) of residuals without their tissue's mean, and the numbers of pairs."""
-    total, count = np.zeros((len(LAGS), 2, tissues)), np.zeros((len(LAGS), tissues))
-    for residual, place in zip(residuals, places, strict=True):
-        many = torch.bincount(place.ravel(), minlength=tissues + 1).clamp_min(1)
-        mean = [torch.bincount(place.ravel(), part.ravel().double(), minlength=tissues + 1) / many for part in residual]
-        centred = residual - torch.stack(mean).float()[:, place]
-        for row, axis in np.ndindex(len(LAGS), 2):
-            size = place.shape[axis] - LAGS[row]
-            first, second = place.narrow(axis, 0, size), place.narrow(axis, LAGS[row], size)
-            both = (first == second) & (first < tissues)
-            product = centred.narrow(axis + 1, 0, size) * centred.narrow(axis + 1, LAGS[row], size)
-            count[row] += torch.bincount(first[both], minlength=tissues).numpy()
-            for image in (0, 1):
-                total[row, image] += torch.bincount(first[both], product[image][both].double(), tissues).numpy()
-    return total, count
+def _covariances(residual: torch.Tensor, place: torch.Tensor, tissues: int) -> NDArray[np.float64]:
+    """(lags, 2, tissues) mean products of a body's residuals without their tissue's mean; NaN for too few pairs."""
+    where = place.ravel()
+    many = torch.bincount(where, minlength=tissues + 1).clamp_min(1)
+    mean = [torch.bincount(where, part.ravel().double(), minlength=tissues + 1) / many for part in residual]
+    centred = residual - torch.stack(mean).float()[:, place]
+    total, count = np.zeros((len(LAGS), 2, tissues)), np.zeros((len(LAGS), 1, tissues))
+    for row, axis in np.ndindex(len(LAGS), 2):
+        size = place.shape[axis] - LAGS[row]
+        first, second = place.narrow(axis, 0, size), place.narrow(axis, LAGS[row], size)
+        both = (first == second) & (first < tissues)
+        product = centred.narrow(axis + 1, 0, size) * centred.narrow(axis + 1, LAGS[row], size)
+        count[row] += torch.bincount(first[both], minlength=tissues).numpy()
+        for image in (0, 1):
+            total[row, image] += torch.bincount(first[both], product[image][both].double(), tissues).numpy()
+    return np.where(count >= _FEWEST_PAIRS, total / np.maximum(count, 1.0), np.nan)
 
 
 def _inner(place: torch.Tensor, other: int) -> torch.Tensor:
