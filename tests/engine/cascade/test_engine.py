@@ -154,3 +154,15 @@ def test_weights_that_do_not_fit_their_configuration_are_named(tmp_path):
     saved(config | {"sexes": {"F": {"spans": "many"}}}, tensors)
     with pytest.raises(InputError, match="not one of this version"):
         Cascade.load(tmp_path, 8.0)
+
+
+def test_the_couch_stays_under_the_back():
+    """It moves with the back of a body, never round the edge of the image, and leaves no outline of another skin."""
+    model = anatomy()
+    model.relief[:, 10, :] = 100.0
+    body = torch.zeros_like(model.labels)
+    for back, couch in ((24, 18), (8, 2), (4, None)):
+        body.zero_()
+        body[14:42, back:44, 10:86] = STRUCTURES["skeletal_muscle"]
+        dense = (model._couch(body) > 0.0).any(dim=2).any(dim=0).nonzero().ravel().tolist()
+        assert dense == ([] if couch is None else [couch])

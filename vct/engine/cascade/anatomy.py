@@ -26,6 +26,8 @@ from vct.structures import STRUCTURES
 
 CANONICAL_MM = 4.0
 AIR_HU = -1000.0
+COUCH_VOXELS = 2
+"""What lies closer to the canonical body is no couch but the blur of its skin (assumed)."""
 VOLUMES = (
     "liver",
     "spleen",
@@ -222,10 +224,11 @@ class Anatomy(nn.Module):
 
     def _couch(self, named: torch.Tensor) -> torch.Tensor:
         """(X, Y, Z) HU of air and the couch of the canonical body, under the back of a body."""
-        outside = torch.where(self.labels == 0, self.relief, AIR_HU)
+        near = functional.max_pool3d((self.labels > 0).float()[None], 2 * COUCH_VOXELS + 1, 1, COUCH_VOXELS)[0] > 0.0
+        outside = torch.where(near, AIR_HU, self.relief)
         outside = functional.interpolate(outside[None, None], named.shape, mode="trilinear")[0, 0]
         lower = _back(named) - round(_back(self.labels) * named.shape[1] / self.labels.shape[1])
-        return torch.roll(outside, lower, dims=1)
+        return functional.pad(outside, (0, 0, lower, -lower), value=AIR_HU)
 
 
 def _back(labels: torch.Tensor) -> int:
