@@ -48,14 +48,15 @@ DAY_SHARE = {"heart": 0.5, "small_bowel": 0.5, "colon": 0.5, "urinary_bladder": 
 OF_OTHER = "aorta"
 FOCAL_SHARE = 116.0 / 302.0
 MYOCARDIAL_SWING = {"diffuse": 0.35, "focal": 0.80}
+LEFT_WALL_SHARE = 0.2
+HOTTEST_MYOCARDIUM_SUV = 25.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uptake:
     """Target SUVmean by organ name of hedyPET, and the day's collecting system, brown fat and texture.
 
-    `myocardial_swing` is the spread of ln uptake along the myocardium (assumed; `benchmarks/atlas.md` has what SUVmax
-    comes of it).
+    `myocardial_swing` is the spread of ln uptake along the myocardium.
     """
 
     suv: Mapping[str, float]
@@ -91,8 +92,16 @@ def draw_uptake(patient: Patient, body: Generator, day: Generator) -> Uptake:
         ureter=float(np.clip(math.exp(0.8 + 0.7 * day.standard_normal()), 0.5, 12.0)),
         brown_fat=float(2.0 + 5.0 * day.random()) if day.random() < brown else 0.0,
         prostate=float(math.exp(0.75 + 0.25 * body.standard_normal())),
-        myocardial_swing=MYOCARDIAL_SWING["focal" if day.random() < FOCAL_SHARE else "diffuse"],
+        myocardial_swing=_swing(suv, MYOCARDIAL_SWING["focal" if day.random() < FOCAL_SHARE else "diffuse"]),
     )
+
+
+def _swing(suv: Mapping[str, float], usual: float) -> float:
+    """The usual swing (assumed), less where the whole wall is hot: two spreads above its mean lies 25 (AutoPET's
+    SUVmax has its 95th percentile at 22). The left wall is taken as a fifth of the heart.
+    """
+    wall = max((suv["heart"] - (1.0 - LEFT_WALL_SHARE) * suv["aorta"]) / LEFT_WALL_SHARE, suv["aorta"])
+    return max(0.1, min(usual, 0.5 * math.log(max(HOTTEST_MYOCARDIUM_SUV / wall, 1.0))))
 
 
 def _bmi(patient: Patient) -> float:
