@@ -34,10 +34,10 @@ def test_it_runs_down_the_right_of_the_head_and_back_across_the_midline() -> Non
 
 def test_it_keeps_off_solid_organs() -> None:
     """A wall on its right: the clearance rises away from it, and the tube moves to the left."""
-    clearance = np.clip(60.0 - X, 0.0, 50.0).astype(np.float32)
+    clearance = np.minimum(60.0 - X, 50.0).astype(np.float32)
     free = draw_duodenum(PANCREAS, ROOM, WIDE, LATTICE, 60.0) > 0
     pushed = draw_duodenum(PANCREAS, ROOM, clearance, LATTICE, 60.0) > 0
-    assert X[pushed].max() < X[free].max()
+    assert X[pushed].mean() < X[free].mean()
     blocked = draw_duodenum(PANCREAS, ROOM & (X < 60), WIDE, LATTICE, 60.0) > 0
     assert not (blocked & (X >= 60)).any()
 
