@@ -35,11 +35,9 @@ def test_warping_by_nothing_changes_nothing(man: Template) -> None:
     assert np.array_equal(same.organs_name, man.organs_name)
 
 
-def test_a_womans_pelvis_is_wider_and_her_spine_slimmer(man: Template) -> None:
+def test_a_womans_pelvis_is_wider(man: Template) -> None:
     woman = feminine(man)
     assert 1.01 < breadth_mm(woman, "hip_right") / breadth_mm(man, "hip_right") < 1.15
-    spine = [int((item.frame_name == STRUCTURES["vertebrae_L1"]).sum()) for item in (woman, man)]
-    assert spine[0] < spine[1]
 
 
 def test_the_ribs_slope_more_in_a_woman(man: Template) -> None:

@@ -155,7 +155,7 @@ def walled(frame: Labels, organs: Mask, spacing_mm: float) -> tuple[Labels, Mask
 
 
 def filled(organs: Labels, cavity: Mask, spacing_mm: float) -> Labels:
-    """The organs, lungs where none is drawn, and fat everywhere else: the layer has no holes, in or out of the cavity."""
+    """The organs, lungs where none is drawn, and fat everywhere else: the layer has no holes anywhere."""
     from scipy import ndimage
 
     out = organs.copy()
