@@ -18,6 +18,24 @@ Out = Annotated[Path, typer.Option(help="where to write")]
 
 
 @app.command()
+def template(
+    meshes: Annotated[Path, typer.Option(help="folder of surface meshes (Wavefront OBJ, mm), e.g. BodyParts3D's")],
+    table: Annotated[Path, typer.Option(help="CSV: layer (frame, organs, arms), file, tissue; painted in its order")],
+    out: Out,
+    axes: Annotated[str, typer.Option(help="where the meshes' x, y, z grow to: LPS (BodyParts3D) or RAS")] = "LPS",
+    stature_cm: Annotated[float, typer.Option(min=100.0, max=230.0, help="the donor's height")] = 172.6,
+    spacing_mm: Annotated[float, typer.Option(min=1.0, max=6.0, help="voxel size")] = 2.0,
+) -> None:
+    """Make a frame template, what `vct atlas build` needs beside organ maps, from surface meshes of one adult."""
+    from vct.engine.atlas.meshes import make_template
+
+    counts = make_template(meshes, table, out, axes, stature_cm, spacing_mm)
+    for tissue, voxels in counts.items():
+        typer.echo(f"{tissue:16} {voxels * spacing_mm**3 / 1000.0:10.0f} ml")
+    typer.echo(f"{out}: three layers for `vct atlas build --template`")
+
+
+@app.command()
 def build(
     organs: Annotated[Path, typer.Option(help="folder of organ label maps (NIfTI)")],
     table: Annotated[Path, typer.Option(help="CSV with the columns file, sex, age_years")],

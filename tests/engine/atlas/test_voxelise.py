@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vct.engine.atlas.voxelise import inside, paint_meshes, read_obj
+from vct.engine.atlas.voxelise import inside, read_obj, sheet
 from vct.errors import InputError
 from vct.volume import Grid
 
@@ -76,19 +76,13 @@ def test_mesh_beyond_the_grid_is_cut() -> None:
     assert not mask[:4].any()
 
 
-def write_obj(path: Path, points: np.ndarray, faces: np.ndarray) -> None:
-    lines = [f"v {x} {y} {z}" for x, y, z in points] + [f"f {a}//1 {b}//1 {c}//1" for a, b, c in faces + 1]
-    path.write_text("\n".join(lines))
-
-
-def test_layers_paint_in_order(tmp_path: Path) -> None:
-    write_obj(tmp_path / "big.obj", *sphere(30.0))
-    write_obj(tmp_path / "small.obj", *sphere(12.0))
-    (tmp_path / "layer.csv").write_text("file,label\nbig.obj,2\nsmall.obj,7\n")
-    labels = paint_meshes(tmp_path, tmp_path / "layer.csv", GRID)
-    assert set(np.unique(labels)) == {0, 2, 7}
-    assert labels[20, 22, 24] == 7
-    assert volume(labels == 7) == pytest.approx(4 / 3 * np.pi * 12.0**3, rel=0.03)
+def test_sheet_is_where_the_surface_runs() -> None:
+    """A flat square without inside: one voxel thick, no gap, its area times a voxel."""
+    points = np.array([[-30.0, -30, 1], [30, -30, 1], [30, 30, 1], [-30, 30, 1]])
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    assert not inside(points, faces, GRID).any()
+    mask = sheet(points, faces, GRID)
+    assert mask.any(axis=2).sum() == mask.sum() == pytest.approx((60.0 / 2.0 + 1) ** 2, rel=0.02)
 
 
 def test_broken_meshes_are_refused(tmp_path: Path) -> None:
@@ -97,6 +91,3 @@ def test_broken_meshes_are_refused(tmp_path: Path) -> None:
     for name in ("empty.obj", "lost.obj", "absent.obj"):
         with pytest.raises(InputError):
             read_obj(tmp_path / name)
-    (tmp_path / "bad.csv").write_text("file,label\nempty.obj,300\n")
-    with pytest.raises(InputError, match="300"):
-        paint_meshes(tmp_path, tmp_path / "bad.csv", GRID)

@@ -27,12 +27,18 @@ LIVER_SURFACE_R = 0.55
 
 def body_size(rng: Generator, sex: Sex, age_years: float, n: int = 1) -> tuple[NDArray[Any], NDArray[Any]]:
     """Heights (cm) and weights (kg), each (n,), of US adults of a sex and age."""
+    return size_at(sex, age_years, rng.standard_normal(n), rng.standard_normal(n))
+
+
+def size_at(
+    sex: Sex, age_years: float, height_z: NDArray[Any], bmi_z: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Heights (cm) and weights (kg) at normal deviates (n,) of height and of BMI among US adults of a sex and age."""
     t = (min(max(age_years, 18.0), 80.0) - 50.0) / 10.0
     mean, slope, spread = HEIGHT_CM[sex]
-    height = np.clip(mean + slope * t + spread * rng.standard_normal(n), 142.0, 203.0)
+    height = np.clip(mean + slope * t + spread * height_z, 142.0, 203.0)
     level, linear, square, width = LN_BMI[sex]
-    z = rng.standard_normal(n)
-    skewed = z + 0.06 * (z * z - 1.0)
+    skewed = bmi_z + 0.06 * (bmi_z * bmi_z - 1.0)
     bmi = np.clip(np.exp(level + linear * t + square * t * t + width * skewed), 16.0, 50.0)
     return height, bmi * (height / 100.0) ** 2
 

@@ -30,6 +30,7 @@ from vct.volume import Grid, Volume
 SHAPE_2MM = (224, 224, 384)
 BODIES_KEPT = 2
 PLACING_MM = 4.0
+SETTLING_MM = 8.0
 SPACINGS_MM = (2.0, 4.0, 8.0)
 NOISE_COV = 0.07
 
@@ -128,7 +129,7 @@ class Atlas:
             row = choose_case(self._rows, patient, rng)
             case = load_case(self.folder / "cases" / f"{row.name}.npz", row)
             body = make_body(patient, case, self.frame(patient.sex), rng)
-            self._bodies[key] = settled(body, self.grid(body, PLACING_MM))
+            self._bodies[key] = settled(body, self.grid(body, SETTLING_MM))
             while len(self._bodies) > BODIES_KEPT:
                 self._bodies.popitem(last=False)
         return self._bodies[key]

@@ -13,8 +13,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from vct.engine.atlas.density import Density
-from vct.engine.atlas.lattice import Field, Lattice
+from vct.engine.atlas.lattice import Field
 from vct.engine.atlas.render import Anatomy
+from vct.engine.atlas.texture import Texture, draw_texture, lattice_over
 from vct.engine.atlas.tissues import N_TISSUES, Tissue
 from vct.engine.atlas.uptake import Uptake
 from vct.shapes import FWHM_PER_SIGMA
@@ -86,7 +87,6 @@ CALIBRATED: dict[str, tuple[tuple[str, ...], tuple[Tissue, ...], float]] = {
     "vertebrae_lumbar": (("vertebrae_lumbar",), (Tissue.RED_MARROW,), 0.55),
     "subcutaneous_fat": (("subcutaneous_fat",), (Tissue.SUBCUTANEOUS_FAT,), 0.9),
 }
-BOWEL = (Tissue.SMALL_BOWEL, Tissue.BOWEL_LUMEN, Tissue.COLON_WALL, Tissue.COLON_LUMEN, Tissue.RECTUM_WALL)
 
 
 def numbers_of(structures: tuple[str, ...]) -> tuple[int, ...]:
@@ -117,7 +117,7 @@ def paint_ct(
     couch = _couch(grid, back)
     ct[couch[..., None] & (share == 0)] = density.hu[Tissue.COUCH]
     part, held = _cropped(anatomy)
-    coarse = _texture_lattice(part.grid)
+    coarse = lattice_over(part.grid)
     fine = coarse.read(coarse.noise(rng, 9.0), tuple(axis.ravel() for axis in part.grid.axes_mm()))
     amount = np.zeros(N_TISSUES, np.float32)
     for code, spread in (
@@ -158,12 +158,6 @@ def _couch(grid: Grid, back_y_mm: float) -> NDArray[np.bool_]:
     return found
 
 
-def _texture_lattice(grid: Grid) -> Lattice:
-    low = [float(axis.ravel()[0]) for axis in grid.axes_mm()]
-    high = [float(axis.ravel()[-1]) for axis in grid.axes_mm()]
-    return Lattice.over(low, high, 8.0)
-
-
 def paint_pet(
     anatomy: Anatomy, uptake: Uptake, rng: Generator, noise_cov: float, mismatch_mm: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -175,11 +169,9 @@ def paint_pet(
 
     part, held = _cropped(anatomy)
     grid = part.grid
-    coarse = _texture_lattice(grid)
-    fields = (coarse.noise(rng, 10.0), coarse.noise(rng, 26.0))
-    table = starting_uptake(uptake)
-    table = calibrated(part, table, uptake, coarse, fields, mismatch_mm)
-    pet = _seen(part.tissue, table, coarse, fields, grid, mismatch_mm)
+    texture = draw_texture(grid, rng, uptake.myocardial_swing)
+    table = calibrated(part, starting_uptake(uptake), uptake, texture, mismatch_mm)
+    pet = _seen(part.tissue, table, texture, grid, mismatch_mm)
     if noise_cov > 0:
         grain = rng.standard_normal(grid.shape, dtype=np.float32)
         sigma = [max(0.8 * PET_FWHM_MM / FWHM_PER_SIGMA / step, 0.3) for step in grid.spacing_mm]
@@ -225,40 +217,15 @@ def starting_uptake(uptake: Uptake) -> NDArray[np.float32]:
     return table
 
 
-def _activity(
-    tissue: NDArray[np.uint8], table: NDArray[np.float32], coarse: Lattice, fields: tuple[Field, Field], grid: Grid
-) -> NDArray[np.float32]:
-    """Uptake before the blur: table values, a fine texture in parenchyma, slow swings along the bowel."""
-    axes = tuple(axis.ravel() for axis in grid.axes_mm())
-    activity = table[tissue]
-    fine = np.full(N_TISSUES, 0.05, np.float32)
-    fine[[Tissue.MUSCLE, Tissue.LUNG]] = 0.10
-    fine[[Tissue.LIVER, Tissue.SPLEEN]] = 0.08
-    fine[[Tissue.BLADDER, Tissue.BLOOD_POOL, Tissue.ARTERY]] = 0.03
-    fine[[Tissue.MYOCARDIUM, Tissue.KIDNEY, Tissue.KIDNEY_CORE]] = 0.12
-    slow = np.zeros(N_TISSUES, np.float32)
-    slow[list(BOWEL)] = 0.55
-    slow[[Tissue.STOMACH_WALL, Tissue.URETER]] = (0.2, 0.9)
-    slow[[Tissue.MYOCARDIUM, Tissue.RENAL_PELVIS]] = (0.25, 0.4)
-    first = coarse.read(fields[0], axes)
-    first *= fine[tissue]
-    second = coarse.read(fields[1], axes)
-    second *= slow[tissue]
-    first += second
-    activity *= np.exp(first - 0.5 * (fine**2 + slow**2)[tissue])
-    return activity
-
-
 def _seen(
     tissue: NDArray[np.uint8],
     table: NDArray[np.float32],
-    coarse: Lattice,
-    fields: tuple[Field, Field],
+    texture: Texture,
     grid: Grid,
     mismatch_mm: NDArray[np.float64],
 ) -> NDArray[np.float32]:
     """What the scanner sees without noise: activity, moved by breathing, blurred."""
-    activity = _activity(tissue, table, coarse, fields, grid)
+    activity = table[tissue] * texture.factor(tissue, grid)
     at = np.clip(np.arange(grid.shape[2]) - mismatch_mm / grid.spacing_mm[2], 0, grid.shape[2] - 1)
     low = np.minimum(at.astype(int), grid.shape[2] - 2)
     share = (at - low).astype(np.float32)
@@ -301,8 +268,7 @@ def calibrated(
     anatomy: Anatomy,
     table: NDArray[np.float32],
     uptake: Uptake,
-    coarse: Lattice,
-    fields: tuple[Field, Field],
+    texture: Texture,
     mismatch_mm: NDArray[np.float64],
 ) -> NDArray[np.float32]:
     """The table at which the organs measure as drawn, found on a grid of about 4 mm."""
@@ -315,7 +281,7 @@ def calibrated(
     table = table.copy()
     seen: list[tuple[float, float]] = []
     for _ in range(2):
-        pet = _seen(tissue, table, coarse, fields, grid, mismatch_mm[pick[2]])
+        pet = _seen(tissue, table, texture, grid, mismatch_mm[pick[2]])
         for organ, (_, codes, recovery) in CALIBRATED.items():
             mask = where[organ]
             if mask.any():

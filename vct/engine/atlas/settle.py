@@ -1,4 +1,4 @@
-"""A lean body's fat, measured as painted and settled on its target: coarse lattices are off by a third of it."""
+"""A body's fat, measured as painted and settled on its target: the lattices on which it is planned are coarse."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from vct.engine.atlas.tissues import Tissue
 from vct.structures import STRUCTURES, labels_of
 from vct.volume import Grid
 
-LEAN_BMI = 19.5
+PASSES = 2
+FAT_SHARES = (0.02, 0.985)
 
 
 def settled(body: Body, grid: Grid) -> Body:
-    """The body with its skin and the fat of its belly moved by what a painting on `grid` misses; unchanged unless lean.
+    """The body with its skin and the fat of its belly moved by what paintings on `grid` miss of their targets."""
+    for _ in range(PASSES):
+        body = _corrected(body, grid)
+    return body
 
-    The skin moves by the missing volume over the layer's area, the belly's fat by the slope of the normal distribution
-    that decides between fat and firmer tissue.
+
+def _corrected(body: Body, grid: Grid) -> Body:
+    """One pass: the skin moves by the missing volume over the layer's area; in belly and chest the share of the free
+    room that is fat, rather than firmer tissue, changes by one factor. Other fat (at the kidneys' hilum) stays.
     """
-    if body.patient.bmi_kg_m2 > LEAN_BMI:
-        return body
     seen = render(body, at_rest(body.lattice), grid)
-    label = seen.label
-    under, inside = (
-        float(np.isin(label, [number for name in names for number in labels_of(name)]).sum()) * grid.voxel_ml
-        for names in (("subcutaneous_fat", "breast"), ("torso_fat",))
-    )
+    fat = seen.label == STRUCTURES["torso_fat"]
+    free = fat & np.isin(seen.tissue, (Tissue.VISCERAL_FAT, Tissue.MEDIASTINUM))
+    under = np.isin(seen.label, [number for name in ("subcutaneous_fat", "breast") for number in labels_of(name)])
+    under_ml, inside_ml, free_ml = (float(np.count_nonzero(mask)) * grid.voxel_ml for mask in (under, fat, free))
     low, high = (int(np.searchsorted(body.lattice.axes_mm()[2].ravel(), z)) for z in body.fov_z_mm)
     step = body.lattice.spacing_mm
     shell = np.abs(body.skin_mm[:, :, low:high] - SKIN_MM) < step / 2.0
-    per_mm = max(float(shell.sum()) * body.lattice.voxel_ml / step, 1.0)
-    move = float(np.clip((body.target.subcutaneous_ml - under) / per_mm, -2.0, 2.0))
+    per_mm = max(float(np.count_nonzero(shell)) * body.lattice.voxel_ml / step, 1.0)
+    move = float(np.clip((body.target.subcutaneous_ml - under_ml) / per_mm, -2.0, 2.0))
+    factor = max(body.target.visceral_ml - (inside_ml - free_ml), 0.0) / max(free_ml, 1.0)
     normal = NormalDist()
-    chest, belly = body.fat_levels
-    between_lungs = (label == STRUCTURES["torso_fat"]) & (seen.tissue == Tissue.MEDIASTINUM)
-    chest_ml = float(between_lungs.sum()) * grid.voxel_ml
-    share = max(body.target.visceral_ml - chest_ml, 0.0) / max(inside - chest_ml, 1.0)
-    wanted = float(np.clip(normal.cdf(belly) * share, 0.02, 0.985))
-    return replace(
-        body, skin_mm=body.skin_mm + np.float32(move), fat_levels=(chest, min(belly, normal.inv_cdf(wanted)))
+    chest, belly = (
+        normal.inv_cdf(float(np.clip(normal.cdf(level) * factor, *FAT_SHARES))) for level in body.fat_levels
     )
+    return replace(body, skin_mm=body.skin_mm + np.float32(move), fat_levels=(chest, belly))

@@ -7,7 +7,6 @@ union. A ray that does not come back to zero has met a hole in an open surface a
 
 from __future__ import annotations
 
-import csv
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -117,19 +116,17 @@ def _cross(
     np.add.at(crossings, (x[hit], y[hit], level), np.where(area[hit] > 0, 1, -1).astype(np.int16))
 
 
-def paint_meshes(folder: Path, table: Path, grid: Grid) -> NDArray[np.uint8]:
-    """Labels of a layer: the meshes of `table` (CSV: file, label), painted in its order, later ones over earlier ones.
-
-    Raises InputError when the table or a mesh cannot be read.
-    """
-    labels = np.zeros(grid.shape, np.uint8)
-    try:
-        with table.open(encoding="utf-8", newline="") as file:
-            rows = [(row["file"], int(row["label"])) for row in csv.DictReader(file)]
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{table}: needs the columns file and label ({error})") from error
-    for name, label in rows:
-        if not 0 < label < 256:
-            raise InputError(f"{table}: label {label} of {name} must lie within 1 and 255")
-        labels[inside(*read_obj(folder / name), grid)] = label
-    return labels
+def sheet(vertices: Points, faces: Faces, grid: Grid) -> NDArray[np.bool_]:
+    """Voxels of `grid` that a surface passes through: its triangles, quartered until they are smaller than a voxel."""
+    corners = (vertices[faces] - np.array(grid.origin_mm)) / np.array(grid.spacing_mm)
+    mask = np.zeros(grid.shape, np.bool_)
+    while len(corners):
+        index = np.rint(corners.reshape(-1, 3)).astype(int)
+        x, y, z = index[((index >= 0) & (index < grid.shape)).all(axis=1)].T
+        mask[x, y, z] = True
+        edges = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
+        a, b, c = np.moveaxis(corners[edges > 0.9], 1, 0)
+        ab, bc, ca = (a + b) / 2.0, (b + c) / 2.0, (c + a) / 2.0
+        quarters = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
+        corners = np.concatenate([np.stack(part, axis=1) for part in quarters])
+    return mask
