@@ -89,11 +89,12 @@ class Walk:
     def _once(self, batch: Sequence[Task]) -> tuple[tuple[Reading, ...], ...]:
         readings: dict[str, list[Reading]] = {task.patient.key: [] for task in batch}
         desks = {task.patient.key: self.protocol.reading.desk(self.seed) for task in batch}
+        first: dict[str, Snapshot] = {}
         steps = iter([(task, visit) for task in batch for visit in task.visits])
         while group := list(islice(steps, self.together)):
             with _blamed(group):
                 for (task, _), scan in zip(group, self._scans(group), strict=True):
-                    self._keep(task, scan)
+                    self._keep(task, scan, first.setdefault(task.patient.key, scan.snapshot))
                     readings[task.patient.key] += desks[task.patient.key](scan, self.protocol.readouts)
         return tuple(tuple(readings[task.patient.key]) for task in batch)
 
@@ -109,12 +110,12 @@ class Walk:
             return found
         return [self.engine.generate(snapshot, self.seed) for snapshot in snapshots]
 
-    def _keep(self, task: Task, scan: Scan) -> None:
+    def _keep(self, task: Task, scan: Scan, first: Snapshot) -> None:
         if self.folder and task.keep:
             self.folder.save_scan(scan)
         if self.folder and task.picture:
             picture = self.folder.picture_file(task.patient, scan.snapshot.visit.name)
-            write_aside(picture, mip_png(scan))
+            write_aside(picture, mip_png(scan, first))
             write_aside(picture.with_name(f"{picture.stem}.json"), packed(scan))
 
 

@@ -112,5 +112,5 @@ def test_categories_go_from_best_to_worst() -> None:
 
 
 def test_thinning_keeps_order_and_reach() -> None:
-    assert evenly(list(range(10)), 4) == [0, 2, 5, 7]
+    assert evenly(list(range(10)), 4) == [0, 3, 6, 9]
     assert evenly([1, 2], 4) == [1, 2]

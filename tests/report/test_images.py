@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vct.records import Patient, Scan, Visit
+from vct.records import Patient, Scan, Snapshot, Visit
 from vct.report import MipImage, mip_png, pictures_in
 from vct.report.images import PIXEL_MM, _seen
 from vct.volume import Grid, Volume
@@ -17,8 +17,8 @@ from vct.volume import Grid, Volume
 LINE = 16
 
 
-def pixels(scan: Scan) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(mip_png(scan))).convert("RGB"), dtype=float)
+def pixels(scan: Scan, first: Snapshot | None = None) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(mip_png(scan, first))).convert("RGB"), dtype=float)
 
 
 def darkest(panel: np.ndarray) -> tuple[int, int]:
@@ -85,6 +85,25 @@ def test_the_planted_lesion_is_outlined_where_it_lies(scan: Scan) -> None:
 def test_a_scan_without_lesions_is_cut_through_the_middle_of_the_body(scan: Scan) -> None:
     bare = replace(scan, snapshot=replace(scan.snapshot, lesions=()))
     assert mip_png(bare) != mip_png(scan)
+
+
+def test_every_visit_is_cut_through_the_lesion_that_was_the_largest_at_the_first(scan: Scan) -> None:
+    """L01 of 40 mm in front, L02 of 20 mm behind: L01 shrinks to 8 mm and is still the one shown; then it goes."""
+    first = replace(scan.snapshot.lesions[0], id="L01", diameter_mm=40.0, center_mm=(84.0, 60.0, 96.0))
+    other = replace(first, id="L02", diameter_mm=20.0, center_mm=(-84.0, -60.0, 96.0))
+    baseline = replace(scan.snapshot, lesions=(other, first))
+    shrunk = replace(scan, snapshot=replace(scan.snapshot, lesions=(other, replace(first, diameter_mm=8.0))))
+    gone = replace(scan, snapshot=replace(scan.snapshot, lesions=(other,)))
+    start = 107 + 6 + 80 + 6
+
+    def outlined(scan: Scan, first: Snapshot | None) -> tuple[bool, bool]:
+        """Whether a ring is drawn in the left and in the right half of the CT slice."""
+        blue = (pixels(scan, first)[:, start : start + 107] == (0, 200, 255)).all(axis=-1)
+        return bool(blue[:, :53].any()), bool(blue[:, 53:].any())
+
+    assert outlined(shrunk, baseline) == (True, False)
+    assert outlined(shrunk, None) == (False, True)
+    assert outlined(gone, baseline) == (False, False)
 
 
 def test_an_empty_scan_can_be_shown(scan: Scan) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vct.records import Patient, Scan
+from vct.records import Patient, Scan, Snapshot
 from vct.report.packed import lesion_masks
 from vct.volume import Grid, Volume
 
@@ -51,17 +51,18 @@ class MipImage:
         return int.from_bytes(self.png[16:20]), int.from_bytes(self.png[20:24])
 
 
-def mip_png(scan: Scan) -> bytes:
+def mip_png(scan: Scan, first: Snapshot | None = None) -> bytes:
     """PNG of a scan, the same bytes for the same scan: four panels at one scale, head up.
 
     Front projection and slices in radiological display (the patient's right on the viewer's left), side projection
-    facing left. PET in inverted grey, SUV 0 to 7; CT at width 400, level 40. The slice goes through the largest placed
-    lesion, or through the middle of the body; on it lesions are outlined, as planted and as read. The file names its
-    patient, arm, visit and day, for `pictures_in`.
+    facing left. PET in inverted grey, SUV 0 to 7; CT at width 400, level 40. The slice goes through the lesion that was
+    the largest at the patient's `first` visit (left out: this one), so that visits show the same anatomy, or through
+    the middle of the body; on it lesions are outlined, as planted and as read. The file names its patient, arm, visit
+    and day, for `pictures_in`.
     """
     pet, ct = scan.pet, scan.ct
     pixel = max(PIXEL_MM, pet.grid.shape[2] * pet.grid.spacing_mm[2] / MAX_HEIGHT)
-    at_y = _slice_mm(scan)
+    at_y = _slice_mm(scan, first or scan.snapshot)
     front = _seen(pet.data.max(axis=1), pet.grid, 0, pet.grid, pixel, 0.0)
     side = _seen(pet.data.max(axis=0), pet.grid, 1, pet.grid, pixel, 0.0)
     tissue = _grey(_seen(_coronal(ct, at_y), ct.grid, 0, pet.grid, pixel, AIR_HU), CT_WINDOW_HU)
@@ -95,12 +96,13 @@ def pictures_in(folder: Path, patients: Iterable[Patient]) -> tuple[MipImage, ..
     return tuple(item for *_, item in sorted(found, key=lambda entry: entry[:2]))
 
 
-def _slice_mm(scan: Scan) -> float:
-    """y of the coronal slice."""
-    placed = [lesion for lesion in scan.snapshot.lesions if lesion.center_mm is not None]
+def _slice_mm(scan: Scan, first: Snapshot) -> float:
+    """y of the coronal slice; where the lesion has gone since, of its old place."""
+    placed = {lesion.id: (lesion.diameter_mm, lesion.center_mm) for lesion in first.lesions if lesion.center_mm}
     if placed:
-        largest = max(placed, key=lambda lesion: lesion.diameter_mm)
-        return largest.center_mm[1] if largest.center_mm else 0.0
+        largest = max(placed, key=lambda name: placed[name][0])
+        now = [lesion.center_mm for lesion in scan.snapshot.lesions if lesion.id == largest and lesion.center_mm]
+        return (now or [placed[largest][1]])[0][1]
     inside = np.flatnonzero((scan.ct.data > CT_WINDOW_HU[0]).any(axis=(0, 2)))
     middle = float(inside.mean()) if inside.size else (scan.ct.grid.shape[1] - 1) / 2
     return scan.ct.grid.origin_mm[1] + middle * scan.ct.grid.spacing_mm[1]

@@ -34,6 +34,23 @@ def test_the_report_is_drawn_quiet_offline_and_accessible(page_file, look, size:
     assert seen.complaints == []
 
 
+def test_what_is_looked_at_is_drawn_first(page_file, look) -> None:
+    """The page is opened at its last chart, which is drawn when most of the others are not."""
+    seen = look(page_file)
+    last = seen.page.evaluate("() => [...document.querySelectorAll('.chart')].at(-1).id")
+    seen.page.add_init_script(
+        "addEventListener('DOMContentLoaded', () => new MutationObserver(() => { window.order ??= []; "
+        "for (const at of document.querySelectorAll('.chart:has(svg)')) "
+        "if (!order.includes(at.id)) order.push(at.id); }).observe(document.body, { childList: true, subtree: true }))"
+    )
+    seen.page.goto("about:blank")
+    seen.page.goto(f"{page_file.as_uri()}#{last}")
+    seen.page.wait_for_function(DRAWN, timeout=120_000)
+    order = seen.page.evaluate("order")
+    assert last in order[:4]
+    assert len(order) == seen.page.locator(".chart").count() > 8
+
+
 def test_the_keyboard_reaches_everything(page_file, look) -> None:
     seen = look(page_file)
     seen.page.wait_for_function(DRAWN, timeout=120_000)

@@ -35,7 +35,9 @@ def _panel(
 
     frame = pd.DataFrame(pairs, columns=["patient", "arm", "visit", "truth", "value"])
     frame = frame.assign(mean=(frame["truth"] + frame["value"]) / 2, difference=frame["value"] - frame["truth"])
-    drawn = frame.iloc[evenly(range(len(frame)), MOST_POINTS)].drop(columns=["truth", "value"])
+    ordered = frame.sort_values("difference", kind="stable")
+    drawn = ordered.iloc[evenly(range(len(frame)), MOST_POINTS)].drop(columns=["truth", "value"])
+    farthest = frame.loc[frame["difference"].abs().idxmax()]
     lines = [limits["mean_difference"], limits["loa_low"], limits["loa_high"]]
     y = alt.Y("difference:Q", title=f"Reading − truth{in_unit(unit)}", axis=alt.Axis(tickCount=5))
     rules = alt.Chart(inline([{"difference": float(value)} for value in lines])).mark_rule(color=GREY)
@@ -58,7 +60,9 @@ def _panel(
         name=f"figure_agreement_{index}",
         title=readout,
         caption=f"Bias {bias}, 95 % limits of agreement {low} to {high}{in_unit(unit)}; {len(drawn)} of {len(frame)} "
-        "readings drawn; the dashed line is no difference.",
+        "readings drawn; the dashed line is no difference. "
+        f"Farthest off: {farthest['patient']} at {farthest['visit']}, read {number(farthest['value'])} where "
+        f"{number(farthest['truth'])} was planted.",
         alt=f"Bland-Altman plot of {readout}: bias {bias}, limits of agreement {low} to {high}{in_unit(unit)}.",
         spec=finished(drawn, *layers, height=230),
         frame=frame,

@@ -164,7 +164,7 @@ def ordered_categories(names: Sequence[str]) -> list[str]:
 
 
 def evenly(items: Sequence[Any], most: int) -> list[Any]:
-    """At most `most` of `items`, evenly spread and in order."""
+    """At most `most` (two or more) of `items`, evenly spread and in order, the first and the last among them."""
     if len(items) <= most:
         return list(items)
-    return [items[index * len(items) // most] for index in range(most)]
+    return [items[index * (len(items) - 1) // (most - 1)] for index in range(most)]

@@ -61,7 +61,7 @@ def _thinned(frame: pd.DataFrame) -> pd.DataFrame:
     """At most `MOST_POINTS` steps of each arm's curve, its ends among them."""
     import pandas as pd
 
-    parts = [part.iloc[[*evenly(range(len(part)), MOST_POINTS), -1]] for _, part in frame.groupby("arm", sort=False)]
+    parts = [part.iloc[evenly(range(len(part)), MOST_POINTS)] for _, part in frame.groupby("arm", sort=False)]
     return pd.concat(parts, ignore_index=True).drop_duplicates()
 
 

@@ -44,7 +44,8 @@ def _panel(index: int, readout: str, unit: str, pairs: list[Pair], arms: list[st
     import pandas as pd
 
     frame = pd.DataFrame(pairs, columns=["patient", "arm", "visit", "truth", "value"])
-    drawn = frame.iloc[evenly(range(len(frame)), MOST_POINTS)]
+    by_error = (frame["value"] - frame["truth"]).sort_values(kind="stable").index
+    drawn = frame.loc[evenly(by_error, MOST_POINTS)]
     numbers = [number for row in pairs for number in row[3:]]
     low, high = min(numbers), max(numbers)
     wide = low > 0 and high / low > LOG_FROM_RATIO

@@ -9,17 +9,25 @@ const options = {
   tooltip: { disableDefaultStyle: true },
 };
 
-/** One chart after the other, so that the page can be read and scrolled meanwhile. */
+/** How many pixels lie between what is seen of the page and an element. */
+function away(place) {
+  const box = place.getBoundingClientRect();
+  return Math.max(box.top - innerHeight, -box.bottom, 0);
+}
+
+/** One chart after the other, the nearest to what is seen first, so that the page can be read and scrolled meanwhile. */
 async function drawAll() {
-  for (const [name, spec] of Object.entries(specs)) {
-    const place = document.getElementById(name);
+  const waiting = Object.keys(specs).map((name) => document.getElementById(name));
+  while (waiting.length > 0) {
     await new Promise((next) => setTimeout(next));
+    const nearest = waiting.reduce((best, place) => (away(place) < away(best) ? place : best));
+    waiting.splice(waiting.indexOf(nearest), 1);
     try {
-      await vegaEmbed(place, spec, options);
+      await vegaEmbed(nearest, specs[nearest.id], options);
       // The element around it has the words; Vega's own roles say nothing more.
-      place.querySelector("svg").setAttribute("aria-hidden", "true");
+      nearest.querySelector("svg").setAttribute("aria-hidden", "true");
     } catch (error) {
-      place.textContent = "This chart could not be drawn (" + error.message + "); its numbers are in the CSV file named below.";
+      nearest.textContent = "This chart could not be drawn (" + error.message + "); its numbers are in the CSV file named below.";
     }
   }
 }
