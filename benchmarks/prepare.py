@@ -11,7 +11,6 @@ muscle and fat are filled in. Last, the search for studies: opening files of a D
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -75,7 +74,14 @@ def cost(source: Path, out: Path, labels: Path | None) -> tuple[float, float]:
     found = prepare(source, out, segmentations=labels, segmenter="none")
     if found.prepared != 1:
         raise SystemExit(f"not prepared: {found.refused}")
-    return time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    seconds = time.process_time() - begin
+    return seconds, peak_gb()
+
+
+def peak_gb() -> float:
+    """The most memory that this process has held; Linux only (ru_maxrss would count that of the process before it)."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) * 1024 / 1e9
 
 
 def rows(folder: Path) -> Iterator[str]:

@@ -126,6 +126,9 @@ _CODES = {
 }
 SIDES = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
 LESION = ("52988006", "Lesion")
+_ORGANS = [code for stem, code in _CODES.items() if stem not in ("lymph_node", "kidney_cyst")]
+_VALUES = {value for value, _ in _ORGANS}
+_MEANINGS = re.compile(rf"\b({'|'.join(meaning.lower() for _, meaning in _ORGANS)}|lungs?|ribs?|vertebrae?|bones?)\b")
 
 
 def code_of(structure: str) -> Coded:
@@ -136,3 +139,11 @@ def code_of(structure: str) -> Coded:
     if side is None:
         raise KeyError(structure)
     return Coded(*_CODES[structure.replace(side.group(), "", 1)], side.group(1))
+
+
+def names_structure(value: str, meaning: str) -> bool:
+    """Whether a code is that of a structure, or its meaning names one, as "Left kidney" does.
+
+    Lymph nodes and cysts do not count: lesions are named so.
+    """
+    return value in _VALUES or bool(_MEANINGS.search(meaning.lower()))

@@ -71,15 +71,15 @@ def _from_dicom(study: Study, known: Person) -> Loaded:
     person = known.over(person_of(source.path, source.header))
     rule = suv_rule(source.files, known.weight_kg)
     pet = read_series(source, rule.factor).upright("SUVbw")
-    segmentations = [path for item in series if item.sop_class == SEGMENTATION for path, _ in item.files]
-    lesions, joined = lesion_mask(segmentations, text(source.header, "FrameOfReferenceUID"), pet.grid)
+    segmentations = [file for item in series if item.sop_class == SEGMENTATION for file in item.files]
+    lesions, taken = lesion_mask(segmentations, text(source.header, "FrameOfReferenceUID"), pet.grid)
     return Loaded(
         ct=read_series(ct.series).upright("HU"),
         pet=pet,
         lesions=lesions,
         labels=None,
         person=person,
-        notes=tuple(note for note in (f"SUV: {rule.how}", chosen.why, ct.why, joined) if note),
+        notes=tuple(note for note in (f"SUV: {rule.how}", chosen.why, ct.why, taken) if note),
     )
 
 

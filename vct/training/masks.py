@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vct.errors import InputError
+from vct.formats.codes import names_structure
 from vct.formats.placed import LPS_TO_RAS, Placed
+from vct.formats.suv import Slice
 from vct.formats.tags import complain, number, read_whole, text
 from vct.niftifile import MAX_VOXELS
 from vct.volume import Grid, Volume
@@ -21,44 +24,60 @@ ANATOMY = {"123037004", "T-D000A"}
 """Anatomical Structure in SNOMED CT and in its older codes."""
 LESIONS = {"52988006", "M-01000", "108369006", "M-80000", "4147007", "M-03000", "27925004", "M-03010", "363346000"}
 """Lesion, neoplasm, mass, nodule, malignant neoplastic disease: what some put under Anatomical Structure."""
+LESION_WORDS = re.compile(r"lesion|tumou?r|neoplas|cancer|carcinoma|lymphoma|melanoma|metasta|malignan", re.IGNORECASE)
 
 
-def lesion_mask(paths: Sequence[Path], frame: str, grid: Grid) -> tuple[Volume | None, str]:
-    """The lesions of a study's segmentations, and how many were joined ("" for one or none).
+def lesion_mask(files: Sequence[Slice], frame: str, grid: Grid) -> tuple[Volume | None, str]:
+    """The lesions of a study's segmentations (paths and headers), and what was taken as them ("" without any file).
 
-    Segments about anatomy, and segmentations in another frame of reference, are left out. Of several segmentations the
-    voxels are joined, on the PET's `grid`. Raises InputError for a file that is damaged or too large.
+    Segments of anatomy are left out, and segmentations in another frame of reference. Where nothing else is left, the
+    only segment of a study's only segmentation is taken as lesions unless its type names an organ: some programs code
+    every segment as anatomy. Of several segmentations the voxels are joined, on the PET's `grid`. Raises InputError for
+    a file that is damaged or too large.
     """
-    found: list[Volume] = []
-    for path in paths:
-        header = read_whole(path)
-        wanted = _lesion_segments(header)
-        if wanted and text(header, "FrameOfReferenceUID") == frame:
-            found.append(_mask(path, header, wanted).upright("label"))
-    if len(found) < 2:
-        return (found[0] if found else None), ""
-    joined = np.maximum.reduce([mask.resampled(grid).data for mask in found])
-    return Volume(data=joined, grid=grid, unit="label"), f"lesions: {len(found)} segmentations joined"
+    here = [item for item in files if text(item[1], "FrameOfReferenceUID") == frame]
+    segments = [(path, segment) for path, header in here for segment in header.get("SegmentSequence") or ()]
+    chosen = [item for item in segments if _is_lesion(item[1])]
+    said = f"lesions: {len(chosen) or 'no'} of {len(segments)} segments"
+    if not chosen and len(files) == len(segments) == 1 and not _is_organ(segments[0][1]):
+        chosen, said = segments, "lesions: the only segment, coded as anatomy but as no organ"
+    numbers: dict[Path, list[int]] = {}
+    for path, segment in chosen:
+        numbers.setdefault(path, []).append(int(number(path, segment, "SegmentNumber")))
+    masks = [_mask(path, wanted).upright("label") for path, wanted in numbers.items()]
+    if len(masks) > 1:
+        said += f", {len(masks)} segmentations joined"
+        joined = np.maximum.reduce([mask.resampled(grid).data for mask in masks])
+        masks = [Volume(data=joined, grid=grid, unit="label")]
+    if len(here) < len(files):
+        said += f"; {len(files) - len(here)} segmentations in another frame of reference left out"
+    return (masks[0] if masks else None), said if files else ""
 
 
-def _lesion_segments(header: Dataset) -> list[int]:
-    segments: Any = header.get("SegmentSequence") or ()
-    return [
-        int(item.SegmentNumber)
-        for item in segments
-        if not _codes(item, "SegmentedPropertyCategoryCodeSequence") & ANATOMY
-        or _codes(item, "SegmentedPropertyTypeCodeSequence") & LESIONS
-    ]
+def _is_lesion(segment: Dataset) -> bool:
+    """Whether a segment is coded as something else than anatomy, or as a lesion under it."""
+    category, kind = (_codes(segment, f"SegmentedProperty{what}CodeSequence") for what in ("Category", "Type"))
+    return not category.keys() & ANATOMY or bool(kind.keys() & LESIONS)
 
 
-def _codes(segment: Dataset, keyword: str) -> set[str]:
-    return {text(item, "CodeValue") for item in segment.get(keyword) or ()}
+def _is_organ(segment: Dataset) -> bool:
+    """Whether the type is a structure of the body, and neither label nor type speaks of a lesion in it."""
+    kinds = _codes(segment, "SegmentedPropertyTypeCodeSequence")
+    if LESION_WORDS.search(" ".join((text(segment, "SegmentLabel"), *kinds.values()))):
+        return False
+    return any(names_structure(*item) for item in kinds.items())
 
 
-def _mask(path: Path, header: Dataset, segments: Sequence[int]) -> Placed:
+def _codes(segment: Dataset, keyword: str) -> dict[str, str]:
+    """Code values and their meanings."""
+    return {text(item, "CodeValue"): text(item, "CodeMeaning") for item in segment.get(keyword) or ()}
+
+
+def _mask(path: Path, segments: Sequence[int]) -> Placed:
     """Some segments of a DICOM SEG as one mask."""
     import highdicom as hd
 
+    header = read_whole(path)
     size = [number(path, header, name) for name in ("Rows", "Columns", "NumberOfFrames")]
     if np.prod(size) > MAX_VOXELS:
         raise complain(path, "NumberOfFrames", f"times rows and columns is more than {MAX_VOXELS} voxels", size[2])

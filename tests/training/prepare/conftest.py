@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from vct.structures import STRUCTURES
+from vct.structures import STRUCTURES, labels_of
 from vct.volume import Grid, Volume
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "doubles"))
@@ -77,6 +77,17 @@ def _make(z_mm=(-100.0, 760.0), spacing=(6.0, 6.0, 6.0), half_mm=250.0, width=1.
         labels=Volume(data=labels, grid=grid, unit="label"),
         lesions=Volume(data=lesions, grid=grid, unit="label"),
     )
+
+
+@pytest.fixture(scope="session")
+def total_task() -> Callable[[Volume], Volume]:
+    """Labels as TotalSegmentator's `total` task would give them: 117 structures, the heart as one."""
+
+    def of(labels: Volume) -> Volume:
+        data = np.where(np.isin(labels.data, labels_of("heart")), STRUCTURES["heart"], labels.data)
+        return replace(labels, data=np.where(data > 117, 0, data).astype(np.uint8))
+
+    return of
 
 
 @pytest.fixture(scope="session")

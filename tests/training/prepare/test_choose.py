@@ -145,6 +145,9 @@ def segment(folder, name, segments, source, frame=None):
         "lesion": (("49755003", "Morphologically Abnormal Structure"), ("52988006", "Lesion")),
         "anatomy": (("123037004", "Anatomical Structure"), ("10200004", "Liver")),
         "mass": (("123037004", "Anatomical Structure"), ("4147007", "Mass")),
+        "something": (("123037004", "Anatomical Structure"), ("85756007", "Tissue")),
+        "left lung": (("123037004", "Anatomical Structure"), ("39607008", "Left lung")),
+        "tumour in lung": (("123037004", "Anatomical Structure"), ("39607008", "Lung")),
     }
     pixels = np.zeros((len(images), images[0].Rows, images[0].Columns), np.uint8)
     described = []
@@ -165,12 +168,18 @@ def segment(folder, name, segments, source, frame=None):
 FIRST, SECOND, THIRD = np.s_[1:3, 2:4, 5:8], np.s_[6:8, 6:9, 2:4], np.s_[4:5, 1:9, 9:11]
 """Of 12, 12 and 16 voxels, with empty slices between them, which a SEG leaves out."""
 CASES = {
-    "one, lesions far apart": ([[("lesion", FIRST), ("lesion", SECOND)]], 24, ""),
-    "organs alone": ([[("anatomy", FIRST)]], None, ""),
-    "organs and lesions in one": ([[("anatomy", FIRST), ("lesion", SECOND)]], 12, ""),
-    "organs in one, lesions in another": ([[("anatomy", FIRST)], [("lesion", THIRD)]], 16, ""),
+    "one, lesions far apart": ([[("lesion", FIRST), ("lesion", SECOND)]], 24, "2 of 2 segments"),
+    "organs alone": ([[("anatomy", FIRST)]], 0, "no of 1 segments"),
+    "an organ by its name": ([[("left lung", FIRST)]], 0, "no of 1 segments"),
+    "organs and lesions in one": ([[("anatomy", FIRST), ("lesion", SECOND)]], 12, "1 of 2 segments"),
+    "organs in one, lesions in another": ([[("anatomy", FIRST)], [("lesion", THIRD)]], 16, "1 of 2 segments"),
     "one a lesion": (
-        [[("lesion", FIRST)], [("lesion", SECOND)], [("mass", THIRD)]], 40, "lesions: 3 segmentations joined"),
+        [[("lesion", FIRST)], [("lesion", SECOND)], [("mass", THIRD)]], 40, "3 of 3 segments, 3 segmentations joined"),
+    "the only one, no organ": ([[("something", FIRST)]], 12, "the only segment, coded as anatomy but as no organ"),
+    "the only one, named a tumour": (
+        [[("tumour in lung", FIRST)]], 12, "the only segment, coded as anatomy but as no organ"),
+    "two of anatomy": ([[("something", FIRST), ("something", SECOND)]], 0, "no of 2 segments"),
+    "one of anatomy beside lesions": ([[("something", FIRST)], [("lesion", THIRD)]], 16, "1 of 2 segments"),
 }  # fmt: skip
 
 
@@ -180,18 +189,28 @@ def test_segmentations(tmp_path, files, voxels, note) -> None:
     source = write_pet(tmp_path)
     for number, segments in enumerate(files):
         segment(tmp_path, str(300 + number), segments, source)
-    segment(tmp_path, "399", [("lesion", np.s_[:, :, :])], source, frame="1.9")
     found = loaded(tmp_path)
-    if voxels is None:
+    assert [item for item in found.notes if item.startswith("lesions")] == [f"lesions: {note}"]
+    if not voxels:
         assert found.lesions is None
         return
     assert np.count_nonzero(found.lesions.data) == voxels
-    joined = [item for item in found.notes if item.startswith("lesions")]
-    assert joined == ([note] if note else [])
-    if note:
+    if "joined" in note:
         assert found.lesions.grid == found.pet.grid
         for z, y, x in (FIRST, SECOND, THIRD):
             assert found.lesions.data[::-1, ::-1].transpose(2, 1, 0)[z, y, x].all()
+
+
+@pytest.mark.parametrize("kind", ["lesion", "something"])
+def test_a_segmentation_in_another_frame_of_reference_is_left_out_aloud(tmp_path, kind) -> None:
+    write(tmp_path, uid="1.2.3.4.201")
+    source = write_pet(tmp_path)
+    segment(tmp_path, "300", [("lesion", FIRST)], source)
+    segment(tmp_path, "399", [(kind, np.s_[:, :, :])], source, frame="1.9")
+    found = loaded(tmp_path)
+    assert np.count_nonzero(found.lesions.data) == 12
+    said = "lesions: 1 of 1 segments; 1 segmentations in another frame of reference left out"
+    assert said in found.notes
 
 
 def test_a_segmentation_that_claims_too_much(tmp_path) -> None:

@@ -40,7 +40,7 @@ def vct(*arguments: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory):
+def source(tmp_path_factory, total_task):
     """autoPET III's layout, the phantom's images, and the labels of TotalSegmentator's `total` task beside them.
 
     Four phantoms stand for all: each person's is stretched to their height, and its uptake is theirs.
@@ -60,12 +60,11 @@ def source(tmp_path_factory):
         taller = person.height_cm / scan.snapshot.patient.height_cm
         grid = replace(scan.ct.grid, spacing_mm=(16.0, 16.0, scan.ct.grid.spacing_mm[2] * taller))
         hotter = float(np.exp(rng.normal(0.0, 0.15)))
-        total = np.where(scan.labels.data > 117, 0, scan.labels.data).astype(np.uint8)
         case = f"fdg_{person.id}_2004-01-01"
         for stem, data, unit in (
             (f"imagesTr/{case}_0000", scan.ct.data, "HU"),
             (f"imagesTr/{case}_0001", scan.pet.data * np.float32(hotter), "SUVbw"),
-            (f"labels/{case}", total, "label"),
+            (f"labels/{case}", total_task(scan.labels).data, "label"),
         ):
             Volume(data=data, grid=grid, unit=unit).save(folder / f"{stem}.nii.gz", note="")
         rows.append(f"{person.id},{person.age_years},{person.sex},{person.height_cm},{person.weight_kg}")
@@ -82,19 +81,24 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+def prepared_split(source, prepared, resolution, held) -> None:
+    prepared.mkdir()
+    (prepared / ".key").write_text("00" * 32)
+    options = ("--table", source / "people.csv", "--segmentations", source / "labels", "--segmenter", "none")
+    said = vct("prepare", "autopet", "--source", source, "--out", prepared, *options, "--resolution", resolution)
+    cases = len(list((source / "labels").iterdir()))
+    assert f"{cases} prepared" in said
+    assert f"{cases - held} scans" in vct("prepare", "split", prepared, "--test", held)
+
+
+@pytest.mark.slow
 def test_from_studies_to_the_published_table(source, tmp_path, monkeypatch) -> None:
     level = register.Level(spans=register.LEVELS[-1].spans, steps=2, step_mm=4.0, stiffness=2e-5)
     monkeypatch.setattr(register.register, "__defaults__", ((level,),))
     monkeypatch.setattr(anatomy, "FEWEST_BODIES", 3)
     monkeypatch.setattr(cascade, "RESOLUTIONS_MM", (16.0,))
     prepared, weights, synthetic, out = (tmp_path / name for name in ("prepared", "weights", "synthetic", "out"))
-    prepared.mkdir()
-    (prepared / ".key").write_text("00" * 32)
-    options = ("--table", source / "people.csv", "--segmentations", source / "labels", "--segmenter", "none")
-    assert "18 prepared" in vct(
-        "prepare", "autopet", "--source", source, "--out", prepared, *options, "--resolution", 16
-    )
-    assert "10 scans" in vct("prepare", "split", prepared, "--test", HELD)
+    prepared_split(source, prepared, 16, HELD)
     vct(
         "train", "anatomy", "--data", prepared / "train", "--out", weights, "--spacing-mm", 16, "--steps", 2,
         "--accelerator", "cpu",
