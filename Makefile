@@ -1,11 +1,11 @@
-# `make demo` runs a whole virtual trial on the embedded defaults; `make test` checks everything.
+# `make demo` runs a whole virtual trial on the embedded defaults; `make test` checks everything; `make docs` builds site/.
 # Each makes its own virtual environment and installs what it needs from constraints.txt.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo-run
 
-.PHONY: demo test check slow clean
+.PHONY: demo test check slow docs clean
 
 demo: $(VENV)/.run
 	$(BIN)/vct run nsclc_metabolic_response --out $(DEMO) --resume
@@ -21,6 +21,9 @@ check: $(VENV)/.test
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto -m slow
 
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 $(VENV)/.run: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[cascade]'
@@ -31,5 +34,10 @@ $(VENV)/.test: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[formats,training,test]'
 	touch $@ $(VENV)/.run
 
+$(VENV)/.docs: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "vct"
 FLOORS = [
-    {"errors", "rng", "part", "structures", "shipped", "files", "devices", "interrupt", "arrays"},
+    {"errors", "rng", "part", "structures", "shipped", "files", "devices", "interrupt", "arrays", "niftifile"},
     {"yamlfile", "volume", "distributions"},
     {"shapes", "records", "formats", "cluster", "carrier", "journal", "keeping"},
     {"cohort", "course", "engine", "acquisition", "readout", "endpoint", "stats"},
@@ -18,7 +18,7 @@ FLOORS = [
     {"conclude"},
     {"trial", "schema", "export"},
     {"preview", "nema_report", "replicate", "decompose", "cost", "doctor"},
-    {"atlas_cli", "cascade_cli", "cluster_cli", "design_cli", "measure_cli", "formats_cli", "report_cli"},
+    {"atlas_cli", "cascade_cli", "cluster_cli", "design_cli", "rule_cli", "measure_cli", "formats_cli", "report_cli"},
     {"cli"},
 ]
 STAGES = FLOORS[3]

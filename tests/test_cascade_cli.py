@@ -7,10 +7,10 @@ pytest.importorskip("lightning_fabric")
 
 from vct.cli import app  # noqa: E402
 from vct.engine.cascade import checkpoint  # noqa: E402
-from vct.engine.cascade.anatomy import Anatomy, AnatomyConfig  # noqa: E402
+from vct.engine.cascade.anatomy import SKIN_SCALE, VOLUME_SCALE, Anatomy, AnatomyConfig  # noqa: E402
 from vct.engine.cascade.checkpoint import Checkpoint  # noqa: E402
 from vct.engine.cascade.codes import CodeConfig  # noqa: E402
-from vct.engine.cascade.spline import lattice_shape  # noqa: E402
+from vct.engine.cascade.skin import axis_of  # noqa: E402
 from vct.errors import InputError  # noqa: E402
 from vct.structures import STRUCTURES  # noqa: E402
 from vct.training.folder import read_imaging, read_table  # noqa: E402
@@ -23,15 +23,19 @@ WHO = ["--sex", "F", "--age", "60", "--height", "165", "--weight", "66"]
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """A box of muscle with a liver, the same for both sexes, at 8 mm."""
-    spans, tissues = (4, 4, 7), ("muscle", "liver")
-    raw = 3 * int(np.prod(lattice_shape(spans))) + 2 * len(tissues)
-    code = CodeConfig(raw=raw, modes=1, width=8, blocks=1)
+    spans, tissues = (4, 4, 7), ("muscle", "liver", "fat")
+    parts = AnatomyConfig(spans=spans, tissues=tissues, code=CodeConfig(raw=1, modes=1)).parts
+    code = CodeConfig(raw=sum(parts), modes=1, width=8, blocks=1)
     model = Anatomy(AnatomyConfig(spans=spans, tissues=tissues, code=code, spacing_mm=8.0))
     model.labels[14:42, 16:40, 10:86] = STRUCTURES["skeletal_muscle"]
     model.labels[30:40, 20:34, 40:55] = STRUCTURES["liver"]
     model.relief[model.labels == 0] = -1000.0
-    model.code.mean[0, -3] = 0.8
-    model.code.modes[0, -3] = 0.2
+    model.axis.copy_(axis_of(model.labels))
+    _, thicknesses, log_ml, log_suv, _ = model.code.mean[0].split(parts)
+    thicknesses += SKIN_SCALE * 0.3
+    log_ml += VOLUME_SCALE * torch.tensor([0.0, 8.0])
+    log_suv += torch.tensor([0.0, 0.8, -1.5])
+    model.code.modes[0, -5] = 0.2
     config = {
         "length": [2.9, 220.0],
         "imaging": {"fwhm_mm": 5.5},

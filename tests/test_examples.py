@@ -30,10 +30,15 @@ def test_there_are_at_least_three() -> None:
     assert len(EXAMPLES) >= 3
 
 
+MOST_SCANS = 12
+"""Scans of one protocol by default: the phase III with its seven visits is then run with two patients."""
+
+
+@pytest.mark.parametrize("most", [MOST_SCANS, pytest.param(5 * MOST_SCANS, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_protocols_run_to_a_report(name: str, coarse: Engine, tmp_path: Path) -> None:
+def test_shipped_protocols_run_to_a_report(name: str, most: int, coarse: Engine, tmp_path: Path) -> None:
     protocol = load(name)
-    small = protocol.model_copy(update={"sample_size": min(protocol.sample_size, 6)})
+    small = protocol.model_copy(update={"sample_size": max(2, most // len(protocol.visits))})
     result = trial.run(small, coarse, out=tmp_path / name)
     page = write(result, tmp_path / name, ()).read_text()
     assert small.title.split(":")[0] in page

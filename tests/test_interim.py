@@ -10,11 +10,19 @@ from vct.conclude import conclude
 from vct.errors import SpecError
 from vct.protocol import Protocol, broken_links, load
 from vct.records import Reading, TrialResult
+from vct.stats.design import GroupSequential
+from vct.stats.design.inference import conditional_power, predictive_power
 from vct.yamlfile import Tree, check
 
 OBF = {"kind": "lan_demets_obrien_fleming"}
 RULE = {"kind": "group_sequential", "information": [0.5, 1.0], "efficacy": OBF, "power": 0.8}
 CHANGE = {"primary": "SUVpeak change", "analysis": "welch_t", "benefit": "lower"}
+
+
+RESIZED = {
+    "reestimation": {"kind": "blinded_variance", "difference": -10, "planned_per_arm": 30, "maximum_per_arm": 60},
+    "reestimate_at": 20,
+}
 
 
 def protocol_with(design: dict[str, Any] | None, **changes: Any) -> Protocol:
@@ -175,11 +183,51 @@ def test_adjusted_p_values_reach_the_comparisons() -> None:
             {"primary": "SUVpeak response", "rule": {"kind": "simon_two_stage", "p0": 0.1, "p1": 0.2}},
             "more than sample_size",
         ),
+        ({"primary": "SUVpeak response", "rule": {"kind": "simon_two_stage", "p0": 0.2, "p1": 0.21}}, "no two-stage"),
+        ({"primary": "SUVpeak change", "rule": {"kind": "exact_single_stage", "p0": 0.2, "p1": 0.5}}, "has none"),
+        (CHANGE | {"rule": RULE, "events": 40}, "gives numbers: plan 'values'"),
+        (CHANGE | {"rule": RULE, "visit": "baseline"}, "is no visit of"),
+        (CHANGE | {"rule": RULE | {"futility": {"rule": {"kind": "z_values", "z": [3.5]}}}}, "meets efficacy"),
+        (CHANGE | {"rule": RULE | {"information": [0.02, 1]}}, "too few for any test"),
+        (CHANGE | {"rule": RULE | {"information": [0.5, 0.9]}}, "last information fraction must be 1"),
+        (CHANGE | {"rule": {"kind": "fixed", "alpha": 0.01}} | RESIZED, "differs from the design's 0.01"),
+        (CHANGE | {"rule": RULE} | RESIZED, "goes with the fixed design"),
+        ({"primary": "SUVpeak response", "rule": {"kind": "fixed"}} | RESIZED, "from the variance of numbers"),
     ],
 )
 def test_impossible_designs_are_refused_with_the_reason(design: dict[str, Any], rule: str) -> None:
     with pytest.raises(SpecError, match=rule):
         refused(protocol_with(design))
+
+
+def test_a_one_sided_test_decides_in_its_own_direction_only() -> None:
+    course = {key: item for key, item in load("null_trial").resolved()["course"].items() if key != "treatments"}
+    one = {"kind": "one_sample", "endpoint": "SUVpeak change", "null_mean": 0, "alternative": "less"}
+    alone = {"course": course, "arms": [{"name": "PCB"}], "analyses": [one]}
+    design = {"primary": "SUVpeak change", "rule": RULE, "benefit": "lower"}
+    assert protocol_with(design, **alone).design is not None
+    with pytest.raises(SpecError, match="so benefit is 'lower'"):
+        refused(protocol_with(design | {"benefit": "higher"}, **alone))
+    with pytest.raises(SpecError, match="two-sided, but the deciding test asks for 'less' only"):
+        refused(protocol_with(design | {"rule": RULE | {"sides": 2}}, **alone))
+
+
+def test_adjusted_p_values_do_not_go_with_looks() -> None:
+    holm = {"kind": "holm"}
+    with pytest.raises(SpecError, match="know nothing of interim looks"):
+        refused(protocol_with(CHANGE | {"rule": RULE}, multiplicity=holm))
+    refused_not = list(broken_links(protocol_with(CHANGE | {"rule": {"kind": "fixed"}}, multiplicity=holm)))
+    assert refused_not == []
+
+
+def test_an_interim_look_says_what_is_still_to_be_hoped_for() -> None:
+    first, last = read_truly(protocol_with(CHANGE | {"rule": RULE})).looks
+    rule = GroupSequential(**{key: item for key, item in RULE.items() if key != "kind"})
+    z = known(first.statistic)
+    assert first.conditional_power == pytest.approx(conditional_power(rule, 1, z, rule.drift()))
+    assert first.conditional_power_trend == pytest.approx(conditional_power(rule, 1, z, z / 0.5**0.5))
+    assert first.predictive_power == pytest.approx(predictive_power(rule, 1, z))
+    assert last.conditional_power is None
 
 
 def test_subgroups_come_with_a_test_of_interaction() -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import pytest
 from scipy import stats
 
 from vct.conclude import conclude
 from vct.protocol import load
 from vct.records import Reading
 
-SEEDS = 150
+SEEDS, MANY_SEEDS = 45, 300
 PATIENTS = 24
 
 
@@ -43,15 +44,16 @@ def p_values(seed: int) -> dict[str, float]:
     }
 
 
-def test_p_values_of_a_null_trial_are_uniform() -> None:
+@pytest.mark.parametrize("seeds", [SEEDS, pytest.param(MANY_SEEDS, marks=pytest.mark.slow)])
+def test_p_values_of_a_null_trial_are_uniform(seeds: int) -> None:
     found: dict[str, list[float]] = defaultdict(list)
-    for seed in range(SEEDS):
+    for seed in range(seeds):
         for name, value in p_values(seed).items():
             found[name].append(value)
     continuous = {name: values for name, values in found.items() if "risk_difference" not in name}
     assert len(continuous) >= 3
     for name, values in continuous.items():
-        assert len(values) == SEEDS
+        assert len(values) == seeds
         assert stats.kstest(values, "uniform").pvalue > 0.001, name
     for name, values in found.items():
         assert sum(value < 0.05 for value in values) <= stats.binom.ppf(0.999, len(values), 0.06), name

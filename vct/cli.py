@@ -8,7 +8,17 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from vct import __version__, atlas_cli, cascade_cli, cluster_cli, design_cli, formats_cli, measure_cli, report_cli
+from vct import (
+    __version__,
+    atlas_cli,
+    cascade_cli,
+    cluster_cli,
+    design_cli,
+    formats_cli,
+    measure_cli,
+    report_cli,
+    rule_cli,
+)
 from vct.devices import cores
 from vct.errors import VctError
 from vct.shipped import DEFAULT_ENGINE
@@ -54,6 +64,7 @@ app.command()(measure_cli.decompose)
 cascade_cli.mount(app)
 app.command()(design_cli.power)
 app.command()(design_cli.search)
+app.command()(rule_cli.design)
 
 
 @app.command()

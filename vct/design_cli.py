@@ -140,7 +140,7 @@ def _picker(protocol: Protocol, endpoint: str, analysis: str) -> Any:
         raise InputError(f"--endpoint {endpoint!r} is tested by no analysis ({', '.join(dict.fromkeys(names))}){hint}")
     kinds = [str(getattr(item, "kind", "")) for item in tests if not endpoint or item.endpoint == endpoint]
     if analysis and analysis not in kinds:
-        raise InputError(f"--analysis {analysis!r} is none of that endpoint's ({', '.join(kinds)})")
+        raise InputError(f"--analysis {analysis!r} is none of that endpoint's ({', '.join(dict.fromkeys(kinds))})")
     if not kinds:
         raise InputError("the protocol has no analysis that tests a hypothesis")
     wanted = endpoint or names[0], analysis or kinds[0]

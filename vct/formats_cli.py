@@ -108,6 +108,21 @@ def autopet(
 
 
 @prepare_app.command()
+def label(
+    folder: Annotated[Path, typer.Argument(help="a prepared or generated folder; scans with labels stay as they are")],
+    segmenter: Annotated[
+        str, typer.Option(help="auto: TotalSegmentator where installed; none; or another such program")
+    ] = "auto",
+    segmentations: Annotated[Path | None, typer.Option(help="finished organ labels: ID.nii.gz")] = None,
+) -> None:
+    """Label the organs of scans that have no labels, and write what they measure to FOLDER/organs.csv."""
+    from vct.training.label import label_folder
+
+    for name in label_folder(folder, segmenter, segmentations):
+        typer.echo(str(folder / name))
+
+
+@prepare_app.command()
 def split(
     folder: Annotated[Path, typer.Argument(help="a prepared folder")],
     test: Annotated[int, typer.Option(help="scans to keep for testing; 200 as published", min=1)] = 200,

@@ -10,7 +10,8 @@ from vct.protocol import Protocol
 from vct.records import Comparison, Enrolment, Look, Outcome, Patient, Reading
 from vct.stats import compare_all
 from vct.stats.base import Analysis
-from vct.stats.design.monitoring import Monitoring, final_statement
+from vct.stats.design.group_sequential import GroupSequential
+from vct.stats.design.monitoring import Monitoring, final_statement, prospects
 from vct.stats.design.reestimation import BlindedReestimation
 
 Derive = Callable[..., list[Outcome]]
@@ -215,6 +216,10 @@ def _look(
     final: bool,
 ) -> Look:
     stops, z = plan.stops(observed, final=final), plan.z(comparison, analysis)
+    rule = plan.rule
+    ahead = None
+    if isinstance(rule, GroupSequential) and z is not None and not final:
+        ahead = prospects(rule, z, observed)
     return Look(
         endpoint=comparison.endpoint,
         method=comparison.method,
@@ -232,6 +237,9 @@ def _look(
         decision=stops.decide(z, final),
         estimate=comparison.estimate,
         p_value=comparison.p_value,
+        conditional_power=ahead.conditional_power if ahead else None,
+        conditional_power_trend=ahead.conditional_power_trend if ahead else None,
+        predictive_power=ahead.predictive_power if ahead else None,
         note=comparison.note,
     )
 

@@ -19,6 +19,7 @@ from vct.readout import AnyReadout, Panel
 from vct.records import Enrolment
 from vct.shipped import shipped, shipped_names
 from vct.stats import AnyAnalysis
+from vct.stats.design.group_sequential import GroupSequential
 from vct.stats.design.monitoring import Monitoring
 from vct.stats.multiplicity import AnyMultiplicity
 from vct.yamlfile import Loc, check, read
@@ -163,6 +164,30 @@ def broken_links(protocol: Protocol) -> Iterator[Broken]:
     if protocol.design is not None and not unknown:
         ratios = [arm.ratio for arm in protocol.arms]
         yield from protocol.design.problems(protocol.analyses, protocol.sample_size, ratios)
+        yield from _of_the_primary(protocol, protocol.design)
+
+
+def _of_the_primary(protocol: Protocol, design: Monitoring) -> Iterator[Broken]:
+    """A primary endpoint that the design cannot watch, and adjusted p-values that would not know of its looks."""
+    endpoint = next(item for item in protocol.endpoints if item.name == design.primary)
+    visits = getattr(endpoint, "visits", ())
+    if design.visit is not None and endpoint.gives != "times" and design.visit not in visits:
+        rule = f"is no visit of {design.primary!r} ({', '.join(visits)})"
+        yield ("design", "visit"), rule, design.visit, nearest(design.visit, visits)
+    if design.by_arm and endpoint.gives in ("numbers", "times"):
+        yield ("design", "primary"), "counts responders, and this endpoint has none", design.primary, None
+    looks = isinstance(design.rule, GroupSequential)
+    if design.events is not None and endpoint.gives in ("numbers", "verdicts"):
+        rule = f"{design.primary!r} gives {endpoint.gives}: plan 'values', not 'events'"
+        yield ("design", "events"), rule, str(design.events), "values"
+    if design.events is None and endpoint.gives == "times" and looks:
+        yield ("design", "events"), f"looks at {design.primary!r} come by its events: plan them", "None", None
+    if design.reestimation is not None and endpoint.gives in ("verdicts", "times"):
+        rule = f"re-estimates from the variance of numbers; {design.primary!r} gives {endpoint.gives}"
+        yield ("design", "reestimation"), rule, design.reestimation.kind, None
+    if protocol.multiplicity is not None and looks:
+        rule = "adjusted p-values know nothing of interim looks: leave 'multiplicity' or the looks out"
+        yield ("multiplicity",), rule, str(getattr(protocol.multiplicity, "kind", "")), None
 
 
 def _repeated(names: dict[str, tuple[str, ...]]) -> Iterator[Broken]:

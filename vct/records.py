@@ -262,7 +262,9 @@ class Look:
     `day` is the trial day of the data cut; `information` the values (or events) so far over the planned maximum,
     which they may overrun; `n` the patients of both arms with a value. `statistic` is on `scale`: z, positive in the
     direction of benefit, or responders of `arm`. The trial stops for efficacy at or above `upper` (in a two-sided
-    design also at or below `reverse`), for futility at or below `lower`; None: no such stop here.
+    design also at or below `reverse`), for futility at or below `lower`; None: no such stop here. The powers, at
+    interim looks of group sequential designs, are those of the looks to come: under the planned effect, under the
+    trend so far, and averaged over what is believed of the effect under a flat prior.
     """
 
     endpoint: str
@@ -282,6 +284,9 @@ class Look:
     n_events: int | None = None
     estimate: float | None = None
     p_value: float | None = None
+    conditional_power: float | None = None
+    conditional_power_trend: float | None = None
+    predictive_power: float | None = None
     source: Source = "measured"
     note: str = ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,12 +11,12 @@ from numpy.typing import NDArray
 
 from vct.errors import InputError
 from vct.files import aside
+from vct.niftifile import open_nifti, read_voxels
 
 Unit = Literal["HU", "SUVbw", "label"]
 Triple = tuple[float, float, float]
 SUV_STEP = 0.001
 INT16_MAX = 32767
-MAX_VOXELS = 2**31
 _STORED_AS: dict[Unit, Any] = {"HU": np.int16, "SUVbw": np.int16, "label": np.uint8}
 
 
@@ -131,34 +130,43 @@ class Volume:
 
 
 def load(path: Path, unit: Unit) -> Volume:
-    """Read a NIfTI file into RAS+ axes.
+    """Read a NIfTI file into RAS+ axes, flipped and permuted as needed.
 
-    Raises InputError when the file is missing or damaged, or when its axes are oblique to the patient's.
+    Raises InputError when the file is missing, damaged or too large (`vct.niftifile.open_nifti`), when its values are
+    none of the unit's, or when its axes are oblique to the patient's.
     """
     import nibabel as nib
 
-    try:
-        stored: Any = nib.load(path)
-        if len(stored.shape) != 3 or not 0 < math.prod(stored.shape) <= MAX_VOXELS:
-            raise ValueError(f"must hold one 3-D image of at most {MAX_VOXELS} voxels, got shape {stored.shape}")
-        image: Any = nib.as_closest_canonical(stored)
-        data = np.asarray(image.dataobj)
-    except Exception as error:  # damaged files raise nearly anything: zlib, struct, header and index errors
-        raise InputError(f"{path}: not a readable NIfTI file ({error})") from error
-    if data.dtype.kind not in "biuf":
-        raise InputError(f"{path}: must hold numbers (got {data.dtype})")
-    rotation = image.affine[:3, :3]
-    spacing = np.diag(rotation)
-    if not np.isfinite(image.affine).all() or not (spacing > 0.0).all():
+    stored, shape = open_nifti(path)
+    if not np.isfinite(stored.affine).all() or abs(np.linalg.det(stored.affine[:3, :3])) < 1e-9:
         raise InputError(f"{path}: its voxels have no size, or its place in space is not finite")
+    turn = nib.orientations.io_orientation(stored.affine)
+    data = nib.orientations.apply_orientation(read_voxels(path, stored, shape), turn)
+    affine = stored.affine @ nib.orientations.inv_ornt_aff(turn, shape)
+    rotation = affine[:3, :3]
+    spacing = np.diag(rotation)
     if not np.allclose(rotation, np.diag(spacing), atol=1e-3 * float(spacing.max())):
         raise InputError(f"{path}: axes are oblique to the patient's; resample the image first")
     grid = Grid(
         shape=(data.shape[0], data.shape[1], data.shape[2]),
         spacing_mm=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
-        origin_mm=(float(image.affine[0, 3]), float(image.affine[1, 3]), float(image.affine[2, 3])),
+        origin_mm=(float(affine[0, 3]), float(affine[1, 3]), float(affine[2, 3])),
     )
-    return Volume(data=data.astype(np.uint8 if unit == "label" else np.float32), grid=grid, unit=unit)
+    return Volume(data=typed(data, unit, str(path)), grid=grid, unit=unit)
+
+
+def typed(data: NDArray[Any], unit: Unit, source: str) -> NDArray[Any]:
+    """Values in the dtype of their unit: float32, or uint8 for labels. Raises InputError where that loses them."""
+    if unit != "label":
+        values = np.ascontiguousarray(data, dtype=np.float32)
+        if not np.isfinite(values).all():
+            raise InputError(f"{source}: holds values that are no finite numbers")
+        return values
+    with np.errstate(invalid="ignore"):
+        labels = np.ascontiguousarray(data, dtype=np.uint8)
+    if not np.array_equal(labels, data):
+        raise InputError(f"{source}: labels must be whole numbers from 0 to 255")
+    return labels
 
 
 def cubic_sampled(data: NDArray[Any], scale: Triple, offset: Triple, shape: tuple[int, int, int]) -> NDArray[Any]:

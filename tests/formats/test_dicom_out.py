@@ -77,7 +77,7 @@ def test_the_report_holds_what_the_image_says(exam, dicom_folder) -> None:
     report = hd.sr.srread(dicom_folder / "SR" / "measurements.dcm")
     groups = report.content.get_volumetric_roi_measurement_groups()
     found = {group.tracking_identifier: [float(item.value) for item in group.get_measurements()] for group in groups}
-    assert set(found) == {"liver", "spleen", "kidney_left", "kidney_right", "rib_left_3", "L01", "L02"}
+    assert set(found) == {"liver", "spleen", "kidney_left", "kidney_right", "rib_left_8", "L01", "L02"}
     inside = exam.pet.data[exam.lesion_labels == exam.lesion_numbers["L01"]].astype(float)
     volume = inside.size * exam.pet.grid.voxel_ml
     assert found["L01"] == pytest.approx([inside.mean(), inside.max(), volume, inside.mean() * volume], rel=1e-5)
@@ -101,14 +101,14 @@ def test_dciodvfy_does_find_errors(witness, dicom_folder, tmp_path) -> None:
 
 
 def test_second_implementation_pysuv(witness, exam, dicom_folder) -> None:
-    names = [str(dicom_folder / "PT" / f"{index:04d}.dcm") for index in (1, 30, 60)]
+    names = [str(dicom_folder / "PT" / f"{index:04d}.dcm") for index in (1, 10, 20)]
     code = (
         "import sys, json, pysuv; print(json.dumps([[f.suv_factor, pysuv.compute_suv(p).tolist()] "
         "for p in sys.argv[1:] for f in [pysuv.get_suv_factor(p)]]))"
     )
     witness("bids-validator-deno")
     done = subprocess.run([witness("python"), "-c", code, *names], capture_output=True, text=True, check=True)
-    for (factor, plane), index in zip(json.loads(done.stdout), (0, 29, 59), strict=True):
+    for (factor, plane), index in zip(json.loads(done.stdout), (0, 9, 19), strict=True):
         assert factor * exam.bqml_per_suv == pytest.approx(1.0, rel=1e-9)
         ours = exam.pet.data[::-1, ::-1, index].T
         assert np.abs(np.array(plane) - ours).max() <= half_step(dicom_folder) * 1.001

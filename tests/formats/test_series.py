@@ -102,7 +102,7 @@ def _tilted(folder, recipe, write_series, affine_lps, shape) -> None:
 
 def test_a_gap(tmp_path, hounsfield, recipe, write_series) -> None:
     write_series(tmp_path, hounsfield, recipe(modality="CT"))[4].unlink()
-    with pytest.raises(InputError, match=r"CT005.dcm: .*ImagePositionPatient leaves a gap of 6.00 mm to CT003"):
+    with pytest.raises(InputError, match=r"CT005.dcm: .*ImagePositionPatient leaves a gap of 6.00 mm .beside CT003"):
         read(tmp_path)
 
 
@@ -112,7 +112,9 @@ def test_a_duplicate_slice(tmp_path, hounsfield, recipe, write_series) -> None:
             header.ImagePositionPatient = [*header.ImagePositionPatient[:2], header.ImagePositionPatient[2] - 3.0]
 
     write_series(tmp_path, hounsfield, recipe(modality="CT", per_slice=same))
-    with pytest.raises(InputError, match=r"CT00[34].dcm: .*ImagePositionPatient is also that of .*duplicate slice"):
+    with pytest.raises(
+        InputError, match=r"CT00[34].dcm: .*ImagePositionPatient is that of another slice too .beside CT00[34]"
+    ):
         read(tmp_path)
 
 
@@ -148,6 +150,49 @@ def test_a_mixed_series(tmp_path, hounsfield, recipe, write_series, keyword, val
 
     write_series(tmp_path, hounsfield, recipe(modality="CT", per_slice=change))
     with pytest.raises(InputError, match=rf"CT005.dcm: \(.*\) {keyword}"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "said"),
+    [
+        ("Rows", "(0028,0010) Rows is missing"),
+        ("PixelSpacing", "(0028,0030) PixelSpacing must hold 2 numbers"),
+        ("ImageOrientationPatient", "(0020,0037) ImageOrientationPatient must hold 6 numbers"),
+        ("ImagePositionPatient", "(0020,0032) ImagePositionPatient must hold 3 numbers"),
+        ("SOPInstanceUID", "lacks SOPInstanceUID"),
+        ("SeriesInstanceUID", "lacks SOPInstanceUID and SeriesInstanceUID"),
+    ],
+)
+def test_geometry_that_is_missing(tmp_path, hounsfield, recipe, write_series, keyword, said) -> None:
+    write_series(tmp_path, hounsfield, recipe(modality="CT", tags={keyword: "" if "UID" in keyword else None}))
+    with pytest.raises(InputError) as caught:
+        read(tmp_path)
+    assert said in str(caught.value)
+    assert "CT000.dcm" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [[float("inf"), 5.0], [0.0, 4.0], [-4.0, 4.0]])
+@pytest.mark.filterwarnings("ignore:.*:UserWarning:pydicom")
+def test_spacings_that_are_none(tmp_path, hounsfield, recipe, write_series, value) -> None:
+    from pydicom.valuerep import DSfloat
+
+    write_series(tmp_path, hounsfield, recipe(modality="CT", tags={"PixelSpacing": list(map(DSfloat, value))}))
+    with pytest.raises(InputError, match=r"CT000\.dcm: .*PixelSpacing"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("size", [(60000, 60000), (5000, 10)])
+def test_slices_larger_than_any_detector(tmp_path, hounsfield, recipe, write_series, size) -> None:
+    """Nothing is allocated for pixels that a header only claims."""
+    write_series(tmp_path, hounsfield, recipe(modality="CT", tags={"Rows": size[0], "Columns": size[1]}))
+    with pytest.raises(InputError, match=r"CT000\.dcm: .* voxels; at most 400000000, 4096 a side"):
+        read(tmp_path)
+
+
+def test_pixels_that_the_header_does_not_promise(tmp_path, hounsfield, recipe, write_series) -> None:
+    write_series(tmp_path, hounsfield, recipe(modality="CT", tags={"Rows": 4000, "Columns": 4000}))
+    with pytest.raises(InputError, match=r"CT000\.dcm: \(7fe0,0010\) PixelData"):
         read(tmp_path)
 
 

@@ -64,6 +64,28 @@ def test_over_midnight(tmp_path, blocks, recipe, write_series) -> None:
     check(tmp_path, blocks)
 
 
+def test_the_scan_goes_on_after_midnight(tmp_path, blocks, recipe, write_series) -> None:
+    """Injected at 22:55, the series begins at 23:55, its last beds lie in the next day."""
+
+    def beds(header, index) -> None:
+        late = index > 4
+        header.SeriesTime, header.AcquisitionTime = "235500", f"00{index:02d}00" if late else f"23{55 + index:02d}00"
+        header.AcquisitionDate = "20200315" if late else "20200314"
+
+    write_series(tmp_path, blocks, recipe(per_slice=beds, drug={"RadiopharmaceuticalStartTime": "225500"}))
+    check(tmp_path, blocks)
+
+
+def test_series_time_counts_and_not_acquisition_time(tmp_path, blocks, recipe, write_series) -> None:
+    """Beds are acquired up to 20 minutes after the series' time, to which all of them are corrected."""
+
+    def beds(header, index) -> None:
+        header.AcquisitionTime = f"11{3 + 2 * index:02d}00"
+
+    write_series(tmp_path, blocks, recipe(per_slice=beds))
+    check(tmp_path, blocks)
+
+
 def test_the_whole_date_of_the_injection_counts(tmp_path, blocks, recipe, write_series) -> None:
     drug = {"RadiopharmaceuticalStartTime": "050000", "RadiopharmaceuticalStartDateTime": "20200314100000.00"}
     write_series(tmp_path, blocks, recipe(drug=drug))
@@ -132,11 +154,24 @@ REFUSED = [
     ({"tags": {"CorrectedImage": ["DECY"]}}, "(0028,0051) CorrectedImage lacks ATTN"),
     ({"tags": {"CorrectedImage": ["ATTN"]}}, "(0028,0051) CorrectedImage lacks DECY"),
     ({"tags": {"DecayCorrection": "NONE"}}, "(0054,1102) DecayCorrection must be START or ADMIN"),
+    ({"tags": {"SeriesDate": None}}, "(0008,0021) SeriesDate is missing"),
+    ({"tags": {"AcquisitionTime": None}}, "(0008,0032) AcquisitionTime is missing"),
+    ({"tags": {"DecayCorrection": None}}, "(0054,1102) DecayCorrection must be START or ADMIN"),
+    ({"tags": {"CorrectedImage": None}}, "(0028,0051) CorrectedImage lacks ATTN"),
+    ({"tags": {"RescaleSlope": None}}, "(0028,1053) RescaleSlope is missing"),
+    ({"tags": {"RescaleIntercept": None}}, "(0028,1052) RescaleIntercept is missing"),
+    ({"tags": {"LossyImageCompression": "01"}}, "(0028,2110) LossyImageCompression is 01"),
     ({"tags": {"SeriesTime": None}}, "(0008,0031) SeriesTime is missing"),
     ({"tags": {"SeriesTime": "25xx"}}, "(0008,0031) SeriesTime is no date and time"),
     ({"tags": {"SeriesTime": "130000", "ActualFrameDuration": None}}, "(0008,0031) SeriesTime lies after"),
     ({"drug": {"RadionuclideTotalDose": 350}}, "(0018,1074) RadionuclideTotalDose must be from 1e6 to 5e9 Bq; MBq?"),
     ({"drug": {"RadionuclideTotalDose": None}}, "(0018,1074) RadionuclideTotalDose is missing"),
+    ({"drug": {"RadionuclideTotalDose": 0}}, "(0018,1074) RadionuclideTotalDose must be from 1e6 to 5e9 Bq"),
+    ({"drug": {"RadionuclideHalfLife": None}}, "(0018,1075) RadionuclideHalfLife is missing"),
+    (
+        {"drug": {"RadiopharmaceuticalStartDateTime": "20190314100000"}},
+        "(0018,1078) RadiopharmaceuticalStartDateTime lies 527100 minutes before the scan",
+    ),
     ({"drug": {"RadionuclideHalfLife": 1223}}, "(0018,1075) RadionuclideHalfLife is not that of F-18"),
     ({"drug": {"RadiopharmaceuticalStartTime": None}}, "(0018,1072) RadiopharmaceuticalStartTime is missing"),
     ({"drug": {"RadiopharmaceuticalStartTime": "120000"}}, "minutes before the scan"),
@@ -158,6 +193,48 @@ def test_refused(tmp_path, blocks, recipe, write_series, change, said) -> None:
         read(tmp_path)
     assert said in str(caught.value)
     assert str(tmp_path / "PT00") in str(caught.value)
+
+
+@pytest.mark.parametrize("keyword", ["PatientWeight", "SeriesTime", "PatientID"])
+def test_slices_of_two_kinds_in_one_series(tmp_path, blocks, recipe, write_series, keyword) -> None:
+    def change(header, index) -> None:
+        if index == 5:
+            setattr(header, keyword, {"PatientWeight": 81.0, "SeriesTime": "105900", "PatientID": "B"}[keyword])
+
+    write_series(tmp_path, blocks, recipe(per_slice=change))
+    with pytest.raises(InputError, match=rf"PT005\.dcm: \(.*\) {keyword} differs .*mixed series"):
+        read(tmp_path)
+
+
+def test_slices_of_two_doses_in_one_series(tmp_path, blocks, recipe, write_series) -> None:
+    def change(header, index) -> None:
+        if index == 3:
+            header.RadiopharmaceuticalInformationSequence[0].RadionuclideTotalDose = 351e6
+
+    write_series(tmp_path, blocks, recipe(per_slice=change))
+    with pytest.raises(InputError, match=r"PT003\.dcm: \(0018,1074\) RadionuclideTotalDose differs"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("factor", ["", "x", "-1", "0"])
+def test_philips_factors_that_are_none(tmp_path, blocks, recipe, write_series, factor) -> None:
+    def counts(header, index) -> None:
+        header.Units = "CNTS"
+        header.private_block(0x7053, "Philips PET Private Group", create=True).add_new(0x00, "LO", factor)
+
+    write_series(tmp_path, blocks, recipe(per_slice=counts))
+    with pytest.raises(InputError, match=r"PT000\.dcm: \((0054,1001|7053,1000)\).* of Philips"):
+        read(tmp_path)
+
+
+def test_philips_factors_that_differ(tmp_path, blocks, recipe, write_series) -> None:
+    def counts(header, index) -> None:
+        header.Units = "CNTS"
+        header.private_block(0x7053, "Philips PET Private Group", create=True).add_new(0x00, "DS", f"0.{index + 1}")
+
+    write_series(tmp_path, blocks, recipe(per_slice=counts))
+    with pytest.raises(InputError, match=r"PT000\.dcm: Philips's private factors .* differ between slices"):
+        read(tmp_path)
 
 
 def test_no_radiopharmaceutical(tmp_path, blocks, recipe, write_series) -> None:

@@ -67,6 +67,21 @@ def test_the_same_scan_gives_the_same_bytes_and_says_that_it_is_synthetic(scan: 
         assert "SYNTHETIC" in image.info["Description"]
 
 
+def test_the_planted_lesion_is_outlined_where_it_lies(scan: Scan) -> None:
+    """A ball of 40 mm at x = 84, z = 96: a blue ring of that width about that place, on the slices only."""
+    ball = replace(scan.snapshot.lesions[0], diameter_mm=40.0)
+    picture = pixels(replace(scan, snapshot=replace(scan.snapshot, lesions=(ball,))))
+    blue = (picture == (0, 200, 255)).all(axis=-1)
+    starts = [107 + 6 + 80 + 6, 2 * 107 + 6 + 80 + 12]
+    assert not blue[:, : starts[0]].any()
+    for start in starts:
+        rows, columns = np.nonzero(blue[:, start : start + 107])
+        assert columns.mean() == pytest.approx((160 - 84) / PIXEL_MM, abs=1.5)
+        assert rows.mean() - LINE == pytest.approx((396 - 96) / PIXEL_MM, abs=1.5)
+        assert np.ptp(columns) * PIXEL_MM == pytest.approx(40.0, abs=10.0)
+        assert not blue[round(rows.mean()), start + round(columns.mean())]
+
+
 def test_a_scan_without_lesions_is_cut_through_the_middle_of_the_body(scan: Scan) -> None:
     bare = replace(scan, snapshot=replace(scan.snapshot, lesions=()))
     assert mip_png(bare) != mip_png(scan)

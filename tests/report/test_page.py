@@ -172,7 +172,7 @@ def test_twins_are_counted_once(make_result, tmp_path) -> None:
     readings = tuple(replace(item, patient=ids[item.patient]) for item in found.readings)
     page_of(replace(found, enrolment=enrolment, outcomes=outcomes, readings=readings), tmp_path)
     text = (tmp_path / "report.html").read_text()
-    assert "4 virtual patients were simulated on 2 arms (standard, new drug), each patient on every arm," in text
+    assert "4 virtual patients were simulated on the arms standard and new drug, each patient on every arm," in text
     assert "Enrolled (n\u00a0=\u00a04)" in text
 
 

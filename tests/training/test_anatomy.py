@@ -10,7 +10,7 @@ from vct.engine.cascade.codes import CodeConfig, CodeModel  # noqa: E402
 from vct.engine.cascade.day import COMMON_SD, OWN_SD  # noqa: E402
 from vct.engine.cascade.sampler import DEFAULT  # noqa: E402
 from vct.errors import InputError  # noqa: E402
-from vct.records import Patient  # noqa: E402
+from vct.records import Patient, Snapshot, Visit  # noqa: E402
 from vct.structures import STRUCTURES  # noqa: E402
 from vct.training import register  # noqa: E402
 from vct.training.anatomy import (  # noqa: E402
@@ -38,9 +38,8 @@ def described(bodies_folder, tmp_path_factory):
 
 
 def person(number, **changes):
-    return Patient(
-        **{"id": f"P{number}", "sex": "F", "age_years": 55.0, "height_cm": 170.0, "weight_kg": 75.0} | changes
-    )
+    who = {"id": f"P{number}", "sex": "F", "age_years": 55.0, "height_cm": 170.0, "weight_kg": 75.0} | changes
+    return Snapshot(patient=Patient(**who), visit=Visit(name="baseline", day=0.0))
 
 
 @torch.no_grad()
@@ -52,7 +51,7 @@ def test_drawn_bodies_resemble_the_population(described):
     real = [float(bodies.pet[row][bodies.labels[row] == liver].astype(float).mean()) for row in rows]
     real_volume = np.mean([(bodies.labels[row] == liver).sum() for row in rows])
     blueprint = AnatomyBlueprint(models={"F": fitted["F"].anatomy.eval()}, length=bodies.length(), hash="")
-    drawn = blueprint.draw([person(number) for number in range(40)], 1, 16.0, DEFAULT, 16.0)
+    drawn = blueprint.draw([person(number) for number in range(24)], 1, 16.0, DEFAULT, 16.0)
     seen = [float(body.pet[body.labels == liver].mean()) for body in drawn]
     volume = np.mean([int((body.labels == liver).sum()) for body in drawn])
     assert np.mean(seen) == pytest.approx(np.mean(real), rel=0.1)
@@ -88,7 +87,7 @@ def test_the_code_network_trains_and_is_held_against_bodies_kept_aside(described
 
 def test_the_day_is_not_counted_twice():
     """ln SUV of a tissue with variance v keeps v less the day's variance; other columns keep theirs."""
-    code = CodeModel(CodeConfig(raw=3, modes=2, width=8, blocks=1))
+    code = CodeModel(CodeConfig(raw=3, shaped=3, modes=2, width=8, blocks=1))
     code.modes.copy_(torch.tensor([[0.3, 0.0, 1.0], [0.0, 0.05, 0.0]]))
     _leave_out_the_day(code, ("liver", "spleen"), 0)
     day = OWN_SD**2 + COMMON_SD**2
@@ -131,3 +130,17 @@ def test_correlation_of_few_samples_is_shrunk():
     common = torch.randn(2000, 1, generator=generator).double()
     related = common + 0.5 * torch.randn(2000, 3, generator=generator).double()
     assert shrunk_correlation(related)[0, 1] == pytest.approx(0.8, abs=0.03)
+
+
+def test_numbers_keep_distributions_of_their_own():
+    """A skewed number, half decided by a demographic, is drawn with its own quantiles."""
+    generator = torch.Generator().manual_seed(2)
+    condition = torch.randn(4000, 4, generator=generator)
+    skewed = torch.randn(4000, 1, generator=generator).exp()
+    raw = torch.cat((torch.randn(4000, 3, generator=generator), condition[:, 1:2] + skewed), dim=1)
+    model, _ = fit_code(raw, condition, blocks=(3, 1), shaped=1)
+    middle = torch.zeros(4000, 4)
+    noise = torch.randn(4000, model.config.modes, generator=generator)
+    drawn = model.draw(middle, noise, DEFAULT)[:, 3].detach()
+    share = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95])
+    assert torch.quantile(drawn, share) == pytest.approx(torch.quantile(skewed, share), rel=0.1, abs=0.12)

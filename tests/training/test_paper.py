@@ -74,6 +74,15 @@ def test_the_split_depends_on_the_seed_only(folder) -> None:
     assert len(list((folder / "test").iterdir())) == 12 + 2
 
 
+@pytest.mark.parametrize("name", ["../../S9", "/etc/S9", "..", "a/b"])
+def test_an_id_that_is_a_path(folder, name) -> None:
+    """Twins would be written there."""
+    table = folder / "participants.csv"
+    table.write_text(table.read_text() + f"{name},F,60,165,70,P9,\n")
+    with pytest.raises(InputError, match="is no plain name"):
+        split_by_patient(folder, 10)
+
+
 def test_nothing_left_to_train_on(folder) -> None:
     with pytest.raises(InputError, match="too few to keep 60 for testing"):
         split_by_patient(folder, 60)

@@ -27,7 +27,7 @@ def test_distances_are_signed_and_absent_structures_unknown():
     assert maps["liver"].shape == (14, 14, 24)
     assert maps["liver"][9, 7, 14] < 0 < maps["liver"][0, 0, 0]
     assert torch.isnan(maps["spleen"]).all()
-    assert maps["body"][7, 7, 12] < maps["body"][1, 7, 12]
+    assert maps["lean"][7, 7, 12] < maps["lean"][1, 7, 12]
 
 
 def test_a_moved_organ_in_a_larger_body_is_found():

@@ -8,7 +8,7 @@ from vct.engine.cascade.lowres import LowresConfig  # noqa: E402
 from vct.engine.cascade.network import UNetConfig  # noqa: E402
 from vct.engine.cascade.sampler import Schedule  # noqa: E402
 from vct.engine.cascade.superres import SuperresConfig  # noqa: E402
-from vct.records import Patient  # noqa: E402
+from vct.records import Patient, Snapshot, Visit  # noqa: E402
 from vct.training.data import prepare  # noqa: E402
 from vct.training.loop import Draw, Settings, train  # noqa: E402
 from vct.training.tasks import LowresTask, SuperresTask, repainted  # noqa: E402
@@ -44,7 +44,9 @@ def test_lowres_trains_ships_and_draws(bodies, tmp_path):
     train(LowresTask(bodies, LOWRES), tmp_path, Settings(steps=3, batch=2, accelerator="cpu"))
     blueprint = load_blueprint(tmp_path)
     assert isinstance(blueprint, VoxelBlueprint)
-    people = [ANYONE, Patient(id="Q", sex="M", age_years=60.0, height_cm=180.0, weight_kg=85.0)]
+    day = Visit(name="baseline", day=0.0)
+    other = Patient(id="Q", sex="M", age_years=60.0, height_cm=180.0, weight_kg=85.0)
+    people = [Snapshot(patient=patient, visit=day) for patient in (ANYONE, other)]
     with torch.inference_mode():
         both = blueprint.draw(people, 5, 16.0, Schedule(steps=2), 16.0)
         alone = blueprint.draw(people[1:], 5, 16.0, Schedule(steps=2), 16.0)[0]

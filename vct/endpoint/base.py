@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,9 @@ class Endpoint(Part):
 
     failure: ClassVar[str] = "NR"
     """Category of a patient whom a composite estimand counts as a failure, where the endpoint gives categories."""
+
+    gives: ClassVar[Literal["numbers", "verdicts", "times"] | None] = None
+    """What its values are, where a design must know; None says nothing."""
 
     @abstractmethod
     def derive(self, patient: Patient, readings: Sequence[Reading]) -> tuple[Outcome, ...]:

@@ -23,6 +23,7 @@ class Percist(FromBaseline):
     """
 
     kind: Literal["percist"] = "percist"
+    gives: ClassVar[Literal["numbers", "verdicts", "times"] | None] = "verdicts"
 
     failure: ClassVar[str] = "PMD"
 
@@ -80,6 +81,7 @@ class Response(FromBaseline):
     """Whether a readout fell by at least `fall_percent` and by at least `fall_absolute`: R, NR or NE at each visit."""
 
     kind: Literal["response"] = "response"
+    gives: ClassVar[Literal["numbers", "verdicts", "times"] | None] = "verdicts"
     readout: ReadoutName
     fall_percent: float = Field(default=30.0, gt=0, le=100)
     fall_absolute: float = Field(default=0.0, ge=0, le=1e6, description="in the unit of the readout")

@@ -34,6 +34,7 @@ class _Change(FromBaseline):
     """A change of one readout; the baseline reading is kept as the covariate for ANCOVA."""
 
     readout: ReadoutName
+    gives: ClassVar[Literal["numbers", "verdicts", "times"] | None] = "numbers"
 
     unit_of_change: ClassVar[str | None] = None
 
@@ -105,6 +106,7 @@ class Value(Endpoint):
     """A reading as it is at each of `visits`; `baseline` only fills the covariate for ANCOVA."""
 
     kind: Literal["value"] = "value"
+    gives: ClassVar[Literal["numbers", "verdicts", "times"] | None] = "numbers"
     readout: ReadoutName
     baseline: VisitName | None = None
     visits: tuple[VisitName, ...] = Field(min_length=1, max_length=50, description="visits reported, earliest first")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -86,6 +86,7 @@ class Deauville(FromBaseline):
     """
 
     kind: Literal["deauville"] = "deauville"
+    gives: ClassVar[Literal["numbers", "verdicts", "times"] | None] = "verdicts"
     uptake: ReadoutName = Field(description="the hottest lesion's uptake")
     mediastinum: ReadoutName = Field(description="mean of the blood pool")
     liver: ReadoutName = Field(description="mean of the liver")
@@ -119,6 +120,7 @@ class Lugano(FromBaseline):
     """Lugano's metabolic response at each visit; `value` is 1 for `responders`, missing for NE."""
 
     kind: Literal["lugano"] = "lugano"
+    gives: ClassVar[Literal["numbers", "verdicts", "times"] | None] = "verdicts"
     uptake: ReadoutName = Field(description="the hottest lesion's uptake")
     mediastinum: ReadoutName
     liver: ReadoutName

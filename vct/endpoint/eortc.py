@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -85,6 +85,7 @@ class Eortc(FromBaseline):
     """EORTC 1999 at each visit, by the rules of `eortc`; `value` is 1 for `responders`, missing for NE."""
 
     kind: Literal["eortc"] = "eortc"
+    gives: ClassVar[Literal["numbers", "verdicts", "times"] | None] = "verdicts"
     suv: ReadoutName = Field(description="uptake of the lesion; the paper's is the mean, most use the maximum")
     new_lesions: ReadoutName | None = None
     background: ReadoutName | None = Field(default=None, description="uptake of surrounding tissue, for CMR")
@@ -121,6 +122,7 @@ class DeltaSuvMax(FromBaseline):
     """Good or poor response by the fall of SUVmax at each visit, by the rule of `delta_suv_max`."""
 
     kind: Literal["delta_suv_max"] = "delta_suv_max"
+    gives: ClassVar[Literal["numbers", "verdicts", "times"] | None] = "verdicts"
     suv_max: ReadoutName
     fall_percent: float = Field(default=66.0, gt=0.0, lt=100.0)
 

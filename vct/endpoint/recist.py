@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -109,6 +109,7 @@ class Recist(FromBaseline):
     """RECIST 1.1 at each visit, nadir taken over the visits before it; `value` is 1 for `responders`."""
 
     kind: Literal["recist"] = "recist"
+    gives: ClassVar[Literal["numbers", "verdicts", "times"] | None] = "verdicts"
     sum_of_diameters: ReadoutName = Field(description="sum of the targets' longest diameters, mm")
     new_lesions: ReadoutName | None = None
     responders: tuple[RecistVerdicts, ...] = Field(default=("CR", "PR"), min_length=1, max_length=4)
@@ -130,6 +131,7 @@ class BestOverallResponse(FromBaseline):
     """
 
     kind: Literal["best_overall_response"] = "best_overall_response"
+    gives: ClassVar[Literal["numbers", "verdicts", "times"] | None] = "verdicts"
     sum_of_diameters: ReadoutName
     new_lesions: ReadoutName | None = None
     confirmed: bool = Field(default=True, description="whether CR and PR need a second visit")

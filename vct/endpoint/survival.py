@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -71,6 +71,7 @@ class ProgressionTime(FromBaseline):
     """
 
     kind: Literal["progression_time"] = "progression_time"
+    gives: ClassVar[Literal["numbers", "verdicts", "times"] | None] = "times"
     readout: ReadoutName
     new_lesions: ReadoutName | None = None
     rise_percent: float = Field(default=30.0, gt=0, le=1000, description="above the nadir")

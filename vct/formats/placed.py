@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vct.errors import InputError
-from vct.volume import Grid, Unit, Volume
+from vct.niftifile import MAX_VOXELS
+from vct.volume import Grid, Unit, Volume, typed
 
-MAX_VOXELS = 400_000_000
 ALIGNED = 1e-3
 """How far an axis may stray, relative to the voxel, and still count as one of the patient's."""
 OUTSIDE: dict[Unit, float] = {"HU": -1000.0, "SUVbw": 0.0, "label": 0.0}
@@ -67,19 +67,6 @@ class Placed:
             cval=OUTSIDE[unit],
         )
         return Volume(data=turned, grid=grid, unit=unit)
-
-
-def typed(data: NDArray[Any], unit: Unit, source: str) -> NDArray[Any]:
-    """Values in the dtype of their unit: float32, or uint8 for labels. Raises InputError where that loses them."""
-    if unit != "label":
-        values = np.ascontiguousarray(data, dtype=np.float32)
-        if not np.isfinite(values).all():
-            raise InputError(f"{source}: holds values that are no finite numbers")
-        return values
-    labels = np.ascontiguousarray(data, dtype=np.uint8)
-    if not np.array_equal(labels, data):
-        raise InputError(f"{source}: labels must be whole numbers from 0 to 255")
-    return labels
 
 
 def _reordered(data: NDArray[Any], affine: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.float64]]:

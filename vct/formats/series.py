@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vct.errors import InputError
-from vct.formats.placed import LPS_TO_RAS, MAX_VOXELS, Placed
+from vct.formats.placed import LPS_TO_RAS, Placed
 from vct.formats.tags import complain, number, numbers, read_header, read_whole, text
+from vct.niftifile import MAX_VOXELS
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -30,6 +31,10 @@ MAX_FILES = 200_000
 EVEN = 0.01
 """Slices may be this much, relative to their distance, away from where even spacing would put them."""
 ORTHOGONAL = 1e-3
+ALIKE = ("PatientID", "FrameOfReferenceUID", "Units", "DecayCorrection")
+"""Tags that are one for a whole series."""
+MAX_SIDE = 4096
+"""Of a slice, in pixels; the largest detectors make 2048."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,7 +125,7 @@ def _alike(path: Path, header: Dataset, first: Dataset, cosines: NDArray[Any], s
     own = np.array(numbers(path, header, "ImageOrientationPatient", 6)).reshape(2, 3)
     if not np.allclose(own, cosines, atol=ORTHOGONAL):
         raise complain(path, "ImageOrientationPatient", "differs from the series' first file: this is a mixed series")
-    for keyword in ("FrameOfReferenceUID", "Units", "DecayCorrection"):
+    for keyword in ALIKE:
         if text(header, keyword) != text(first, keyword):
             raise complain(path, keyword, "differs from the series' first file: this is a mixed series")
     if int(header.get("NumberOfFrames") or 1) != 1 or int(header.get("SamplesPerPixel") or 1) != 1:
@@ -138,9 +143,9 @@ def _even_step(at: NDArray[Any], normal: NDArray[Any], placed: Sequence[Any], th
     for index, gap in enumerate(gaps):
         path = placed[index + 1][1]
         if gap < 1e-3:
-            raise complain(path, "ImagePositionPatient", f"is also that of {placed[index][1].name}: duplicate slice")
+            raise complain(path, "ImagePositionPatient", "is that of another slice too", beside=placed[index][1])
         if gap > 1.5 * size:
-            raise complain(path, "ImagePositionPatient", f"leaves a gap of {gap:.2f} mm to {placed[index][1].name}")
+            raise complain(path, "ImagePositionPatient", f"leaves a gap of {gap:.2f} mm", beside=placed[index][1])
     away = np.abs(at - (at[0] + np.arange(len(at))[:, None] * step)).max(axis=1)
     worst = int(away.argmax())
     if away[worst] > max(EVEN * size, 0.02):
@@ -155,8 +160,10 @@ def read_series(series: Series, factor: float = 1.0) -> Placed:
     """
     slices, affine = ordered(series)
     rows, columns = int(slices[0][1].Rows), int(slices[0][1].Columns)
-    if rows * columns * len(slices) > MAX_VOXELS:
-        raise InputError(f"{series.path}: {columns} x {rows} x {len(slices)} voxels; at most {MAX_VOXELS} are read")
+    if not (0 < rows <= MAX_SIDE and 0 < columns <= MAX_SIDE and rows * columns * len(slices) <= MAX_VOXELS):
+        raise InputError(
+            f"{series.path}: {columns} x {rows} x {len(slices)} voxels; at most {MAX_VOXELS}, {MAX_SIDE} a side"
+        )
     data = np.empty((columns, rows, len(slices)), dtype=np.float32, order="F")
     for index, (path, _) in enumerate(slices):
         data[:, :, index] = _values(path, (rows, columns)).T * np.float32(factor)
@@ -165,14 +172,15 @@ def read_series(series: Series, factor: float = 1.0) -> Placed:
 
 def _values(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
     header = read_whole(path)
-    slope = number(path, header, "RescaleSlope") if "RescaleSlope" in header else 1.0
-    intercept = number(path, header, "RescaleIntercept") if "RescaleIntercept" in header else 0.0
+    slope, intercept = (number(path, header, name) for name in ("RescaleSlope", "RescaleIntercept"))
     if slope == 0.0:
         raise complain(path, "RescaleSlope", "must not be 0")
+    if text(header, "LossyImageCompression") == "01":
+        raise complain(path, "LossyImageCompression", "is 01: values were changed by lossy compression")
     try:
         pixels = header.pixel_array
     except Exception as error:  # decoders raise anything at all on damaged or unsupported pixels
-        raise complain(path, "PixelData", f"cannot be decoded ({type(error).__name__}: {str(error)[:120]})") from None
+        raise complain(path, "PixelData", "cannot be decoded", f"{type(error).__name__}: {error}") from None
     if pixels.shape != size:
         raise complain(path, "PixelData", f"must have {size} pixels", pixels.shape)
     return np.asarray(pixels * np.float64(slope) + intercept, dtype=np.float32)

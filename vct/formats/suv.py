@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vct.errors import InputError
 from vct.formats.tags import TagError, complain, moment, number, parsed_moment, private, text
 
 if TYPE_CHECKING:
@@ -33,6 +32,9 @@ GE = "GEMS_PETD_01"
 CLOCKS_AGREE_S = 60.0
 
 Slice = tuple[Path, "Dataset"]
+ALIKE = ("PatientWeight", "SeriesDate", "SeriesTime")
+ALIKE_DRUG = ("RadionuclideTotalDose", "RadiopharmaceuticalStartTime", "RadiopharmaceuticalStartDateTime")
+"""What SUV is computed from, and must be one for a whole series."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +96,7 @@ def _corrected(path: Path, header: Dataset) -> None:
 def _philips(slices: Sequence[Slice], weight_kg: float | None) -> SuvRule:
     """(7053,1000) is SUVbw per count, (7053,1009) Bq/ml per count; some series have one of them, or the other as 0."""
     path, header = slices[0]
-    found = {
-        element: [_float(private(item, 0x7053, PHILIPS, element)) for _, item in slices] for element in (0x00, 0x09)
-    }
+    found = {element: [_factor(each, item, element) for each, item in slices] for element in (0x00, 0x09)}
     for values in found.values():
         if len(set(values)) > 1:
             raise TagError(f"{path}: Philips's private factors (7053,1000), (7053,1009) differ between slices")
@@ -114,6 +114,7 @@ def _philips(slices: Sequence[Slice], weight_kg: float | None) -> SuvRule:
 
 def _from_activity(slices: Sequence[Slice], per_unit: float, weight_kg: float | None, how: str) -> SuvRule:
     path, header = slices[0]
+    _alike(slices)
     weight = weight_kg if weight_kg is not None else weight_of(path, header)
     drug = _drug(path, header)
     dose = number(path, drug, "RadionuclideTotalDose")
@@ -131,9 +132,20 @@ def _from_activity(slices: Sequence[Slice], per_unit: float, weight_kg: float | 
     reference, clock = _reference(slices, half_life)
     waited = (reference - _injection(path, header, drug, reference)).total_seconds()
     if not 0.0 <= waited <= LONGEST_UPTAKE_S:
-        raise complain(path, "RadiopharmaceuticalStartTime", f"lies {waited / 60.0:.0f} minutes before the scan")
+        tag = "RadiopharmaceuticalStart" + ("DateTime" if text(drug, "RadiopharmaceuticalStartDateTime") else "Time")
+        raise complain(path, tag, f"lies {waited / 60.0:.0f} minutes before the scan")
     left = dose * 2.0 ** (-waited / half_life)
     return SuvRule(factor=per_unit * weight * 1000.0 / left, how=f"{how}, decay corrected to START, {clock}")
+
+
+def _alike(slices: Sequence[Slice]) -> None:
+    (path, header), *others = slices
+    drug = _drug(path, header)
+    for other, item in others:
+        for keywords, mine, first in ((ALIKE, item, header), (ALIKE_DRUG, _drug(other, item), drug)):
+            for keyword in keywords:
+                if text(mine, keyword) != text(first, keyword):
+                    raise complain(other, keyword, "differs within the series: this is a mixed series", beside=path)
 
 
 def _drug(path: Path, header: Dataset) -> Dataset:
@@ -202,8 +214,10 @@ def _zone(value: str) -> str:
     return value[-5:] if len(value) > 5 and value[-5] in "+-" else ""
 
 
-def _float(value: object) -> float:
+def _factor(path: Path, header: Dataset, element: int) -> float:
+    """A private factor of Philips; 0 where it is not there."""
+    value = private(header, 0x7053, PHILIPS, element)
     try:
         return float(str(value)) if value is not None else 0.0
     except ValueError:
-        raise InputError(f"a private factor of Philips is no number (got {str(value)[:40]!r})") from None
+        raise TagError(f"{path}: (7053,10{element:02x}) of Philips is no number (got {str(value)[:40]!r})") from None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vct.errors import InputError
 
@@ -14,10 +15,15 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES = 256 * 2**20
 DEFLATED = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95")
+DICOMDIR = "1.2.840.10008.1.3.10"
 
 
 class TagError(InputError):
-    """A tag that is missing or cannot be right."""
+    """A tag that is missing or cannot be right; `reason` says so without naming files or values."""
+
+    def __init__(self, message: str, reason: str = "wrong tag") -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 def read_header(path: Path) -> Dataset | None:
@@ -26,19 +32,40 @@ def read_header(path: Path) -> Dataset | None:
     Raises InputError for a DICOM file that is damaged, larger than 256 MiB, or deflated (which could unpack to any
     size).
     """
-    return _read(path, pixels=False)
+    from pydicom import dcmread
+
+    return _read(path, lambda file: dcmread(file, stop_before_pixels=True))
 
 
 def read_whole(path: Path) -> Dataset:
     """A DICOM file with its pixels. Raises InputError as `read_header`, and for a file of another kind."""
-    found = _read(path, pixels=True)
+    from pydicom import dcmread
+
+    found = _read(path, dcmread)
     if found is None:
         raise InputError(f"{path}: is no DICOM file")
     return found
 
 
-def _read(path: Path, pixels: bool) -> Dataset | None:
-    import pydicom
+def read_names(path: Path) -> tuple[str, str] | None:
+    """PatientID (perhaps "") and StudyInstanceUID of a DICOM file, read no further than that.
+
+    None for files of another kind and for DICOMDIR.
+
+    Raises InputError as `read_header`.
+    """
+    from pydicom.filereader import read_partial
+
+    last, wanted = 0x0020000D, [0x00100020, 0x0020000D]
+    found = _read(path, lambda file: read_partial(file, lambda tag, *_: tag > last, specific_tags=wanted))
+    if found is None or text(found.file_meta, "MediaStorageSOPClassUID") == DICOMDIR:
+        return None
+    if not text(found, "StudyInstanceUID"):
+        raise InputError(f"{path}: is a truncated DICOM file: it has no (0020,000d) StudyInstanceUID")
+    return text(found, "PatientID"), text(found, "StudyInstanceUID")
+
+
+def _read(path: Path, read: Callable[[BinaryIO], Dataset]) -> Dataset | None:
     from pydicom.filereader import read_file_meta_info
 
     try:
@@ -46,12 +73,12 @@ def _read(path: Path, pixels: bool) -> Dataset | None:
             file.seek(128)
             if file.read(4) != b"DICM":
                 return None
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(f"{path}: is larger than {MAX_FILE_BYTES // 2**20} MiB")
-        syntax = str(read_file_meta_info(path).get("TransferSyntaxUID", ""))
-        if syntax in DEFLATED:
-            raise InputError(f"{path}: (0002,0010) TransferSyntaxUID is deflated, which is not supported")
-        return pydicom.dcmread(path, stop_before_pixels=not pixels)
+            if path.stat().st_size > MAX_FILE_BYTES:
+                raise InputError(f"{path}: is larger than {MAX_FILE_BYTES // 2**20} MiB")
+            if str(read_file_meta_info(path).get("TransferSyntaxUID", "")) in DEFLATED:
+                raise InputError(f"{path}: (0002,0010) TransferSyntaxUID is deflated, which is not supported")
+            file.seek(0)
+            return read(file)
     except InputError:
         raise
     except OSError as error:
@@ -69,10 +96,12 @@ def name_of(keyword: str) -> str:
     return keyword if tag is None else f"({Tag(tag).group:04x},{Tag(tag).element:04x}) {keyword}"
 
 
-def complain(path: Path, keyword: str, rule: str, value: object = None) -> TagError:
-    """The error to raise about a tag."""
+def complain(path: Path, keyword: str, rule: str, value: object = None, beside: Path | None = None) -> TagError:
+    """The error to raise about a tag; `beside` is another file that it does not go with."""
     shown = "" if value is None else f" (got {str(value)[:60]!r})"
-    return TagError(f"{path}: {name_of(keyword)} {rule}{shown}")
+    other = "" if beside is None else f" (beside {beside.name})"
+    reason = f"{name_of(keyword)} {rule}"
+    return TagError(f"{path}: {reason}{other}{shown}", reason)
 
 
 def text(header: Dataset, keyword: str) -> str:

@@ -192,12 +192,9 @@ def z_of(plan: Monitoring, analysis: Analysis, found: Sequence[Estimates]) -> Ar
     item = found[0]
     sign = 1.0 if plan.benefit == "higher" else -1.0
     p = np.maximum(item.p, 1e-300)
-    if isinstance(analysis, OneSample):
-        if analysis.alternative != "two_sided":
-            return np.asarray((sign if analysis.alternative == "greater" else -sign) * -ndtri(p))
-        null = analysis.null_mean if analysis.null_mean is not None else analysis.null_rate or 0.0
-    else:
-        null = 1.0 if is_ratio(item.quantity) else 0.0
+    if isinstance(analysis, OneSample) and analysis.alternative != "two_sided":
+        return np.asarray((sign if analysis.alternative == "greater" else -sign) * -ndtri(p))
+    null = 1.0 if is_ratio(item.quantity) else analysis.null
     return np.asarray(sign * np.copysign(-ndtri(p / 2.0), item.estimate - null))
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 from vct.records import Comparison, TrialResult
+from vct.report.measurement_cost import Cost, measurement_cost
 from vct.report.numbers import estimate, interval, number, p_value, shared_decimals, unit_of
 from vct.report.tables import arms_of
-from vct.report.wording import method_name
+from vct.report.wording import is_ratio, method_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +51,7 @@ def sentences(result: TrialResult) -> list[str]:
     visits = [str(visit["name"]) for visit in result.protocol.get("visits", ())]
     opening = f"{count} virtual patients were simulated"
     if len(arms) > 1:
-        opening += f" on {len(arms)} arms ({', '.join(arms)}){', each patient on every arm,' if twins else ''}"
+        opening += f" on the arms {_listed(arms)}{', each patient on every arm,' if twins else ''}"
     if visits:
         opening += f" with {'scans at' if len(visits) > 1 else 'a scan at'} {_listed(visits)}"
     found = [opening + "."]
@@ -57,18 +59,18 @@ def sentences(result: TrialResult) -> list[str]:
     for arm in dict.fromkeys(item.arm for item, _ in pairs):
         own = [pair for pair in pairs if pair[0].arm == arm][:MOST_QUANTITIES]
         items = [item for item, _ in own]
-        found += [_statement(items), _verdict(items), _of_truth([truth for _, truth in own]), _for_the_design(own[0])]
+        found += [
+            _statement(items),
+            _verdict(items),
+            _of_truth([truth for _, truth in own]),
+            _for_the_design(result, own[0]),
+        ]
     if not pairs:
         found.append("The protocol names no analysis, so nothing is compared.")
     found.append(
         "This is one simulated trial: another seed gives other numbers, and none is evidence about a real treatment."
     )
     return [sentence for sentence in found if sentence]
-
-
-def is_ratio(comparison: Comparison) -> bool:
-    """Whether 1, and not 0, means no difference."""
-    return "ratio" in comparison.quantity.lower()
 
 
 def about(comparison: Comparison) -> str:
@@ -109,7 +111,7 @@ def _verdict(items: Sequence[Comparison]) -> str:
     item = items[0]
     if not item.reference or item.estimate is None or item.ci_low is None or item.ci_high is None:
         return ""
-    null = 1.0 if is_ratio(item) else 0.0
+    null = 1.0 if is_ratio(item.quantity) else 0.0
     if item.ci_low <= null <= item.ci_high:
         return f"The interval includes {null:g}: this trial shows neither a difference nor that there is none."
     return f"The interval excludes {null:g}: this trial shows a difference."
@@ -127,46 +129,40 @@ def _of_truth(truths: Sequence[Comparison | None]) -> str:
 
 
 def implications(result: TrialResult) -> pd.DataFrame:
-    """What the primary analysis means for the design, a row a comparison.
-
-    Half the width of the interval, measured and on the planted truth, and the share of patients that measurement costs:
-    1 - (width on the truth / width measured)^2, as a mean's interval narrows with the root of n.
-    """
+    """What the primary analysis means for the design, a row a comparison: see `Cost`."""
     import pandas as pd
 
     rows = [
-        (item.endpoint, item.visit, item.arm, item.reference, *_widths((item, truth)))
+        (item.endpoint, item.visit, item.arm, item.reference, *astuple(measurement_cost(result, item, truth)))
         for item, truth in primary(result.comparisons)
     ]
     columns = ["endpoint", "visit", "arm", "reference", "half_width", "half_width_truth", "measurement_cost_percent"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=[*columns, "measurement_cost_low_percent", "measurement_cost_high_percent"])
 
 
-def _widths(pair: Pair) -> tuple[float | None, float | None, float | None]:
-    measured, truth = (_half_width(item) for item in pair)
-    if measured is None or truth is None or not measured:
-        return measured, truth, None
-    return measured, truth, 100.0 * (1.0 - (truth / measured) ** 2)
-
-
-def _half_width(item: Comparison | None) -> float | None:
-    if item is None or item.ci_low is None or item.ci_high is None or is_ratio(item):
-        return None
-    return (item.ci_high - item.ci_low) / 2.0
-
-
-def _for_the_design(pair: Pair) -> str:
-    item, (measured, truth, cost) = pair[0], _widths(pair)
-    if not item.reference or measured is None:
+def _for_the_design(result: TrialResult, pair: Pair) -> str:
+    item, cost = pair[0], measurement_cost(result, *pair)
+    if not item.reference or cost.half_width is None:
         return ""
     unit = unit_of(item.unit, item.quantity)
-    told = f"For the design: with these numbers of patients the interval reaches ±{number(measured)}{unit}"
-    if truth is None or cost is None:
+    told = f"For the design: with these numbers of patients the interval reaches ±{number(cost.half_width)}{unit}"
+    if cost.half_width_truth is None or cost.percent is None:
         return f"{told}."
-    told += f", on the planted truth ±{number(truth)}{unit}"
-    if cost <= 0:
-        return f"{told}: scanner and reader cost no precision here."
-    return f"{told}: scanner and reader cost as much precision as leaving out {number(cost, 0)} % of the patients."
+    told += f", on the planted truth ±{number(cost.half_width_truth)}{unit}"
+    return f"{told}: {_loss(cost)}."
+
+
+def _loss(cost: Cost) -> str:
+    share = f"{number(cost.percent, 0)} % of the patients"
+    if cost.low_percent is not None:
+        share += f" (95 % interval {interval(cost.low_percent, cost.high_percent, 0)} %)"
+    if cost.is_told_from_none and (cost.percent or 0.0) < 0.0:
+        return f"readings spread less than the truth, a cost of {share}: no gain where they shrink the effect as well"
+    if cost.is_told_from_none:
+        return f"scanner and reader cost as much precision as leaving out {share}"
+    if cost.low_percent is not None:
+        return f"the precision that scanner and reader cost, {share}, cannot be told from none in this trial"
+    return f"by these two widths scanner and reader cost {share}, how surely is not known"
 
 
 def _key(item: Comparison) -> tuple[object, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from vct.errors import InputError
 from vct.report.answer import implications, primary
 from vct.report.cells import Row, Table
-from vct.report.numbers import NONE, estimate, number, p_value
+from vct.report.numbers import NONE, estimate, interval, number, p_value
 from vct.report.tables import arms_of, leaves
-from vct.report.wording import words
+from vct.report.wording import is_ratio, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +30,7 @@ ORDERS: dict[str, tuple[str, bool]] = {
     "scans": ("scans", False),
 }
 """What runs can be ranked by: the column, and whether the largest comes first."""
+COSTS = ("measurement_cost_percent", "measurement_cost_low_percent", "measurement_cost_high_percent")
 UNTOLD = ("title", "description", "source", "seed")
 
 
@@ -84,13 +85,13 @@ def ranking_table(frame: pd.DataFrame, by: str) -> Table:
                 NONE
                 if item["power"] is None or item["power"] != item["power"]
                 else f"{number(100 * item['power'], 1)} %",
-                number(item["measurement_cost_percent"], 0),
+                _share(item),
             )
         )
         for item in frame.to_dict("records")
     )
     head: tuple[str, ...] = ("Run", "Patients / scans", "Primary analysis", "Measured", "Planted truth", "p", "Power")
-    head = (*head, "Lost to measurement (%)")
+    head = (*head, "Lost to measurement (%)\n95 % interval")
     return Table(caption=f"Runs, ranked by {by}", csv="compare", head=head, rows=rows)
 
 
@@ -123,7 +124,7 @@ def _row(scenario: Scenario) -> dict[str, Any]:
     pairs = primary(result.comparisons)
     item, truth = pairs[0] if pairs else (None, None)
     widths: Mapping[Any, Any] = implications(result).iloc[0].to_dict() if pairs else {}
-    null = 1.0 if item and "ratio" in item.quantity else 0.0
+    null = 1.0 if item and is_ratio(item.quantity) else 0.0
     found = None if item is None else item.estimate
     planted = None if truth is None else truth.estimate
     return {
@@ -142,9 +143,15 @@ def _row(scenario: Scenario) -> dict[str, Any]:
         "absolute_estimate": None if found is None else abs(found - null),
         "absolute_bias": None if found is None or planted is None else abs(found - planted),
         "half_width": widths.get("half_width"),
-        "measurement_cost_percent": widths.get("measurement_cost_percent"),
+        **{name: widths.get(name) for name in COSTS},
         "power": _power(scenario),
     }
+
+
+def _share(item: Mapping[Hashable, Any]) -> str:
+    share, low, high = (item[name] for name in COSTS)
+    known = low is not None and low == low
+    return f"{number(share, 0)}\n{interval(low, high, 0)}" if known else number(share, 0)
 
 
 def _power(scenario: Scenario) -> float | None:

@@ -100,6 +100,7 @@ def table(found: Flow) -> pd.DataFrame:
 
     rows = [("screened", "", "", found.screened)]
     rows += [("excluded", "", reason, count) for reason, count in found.excluded.items()]
+    rows.append(("excluded", "", "in all", sum(found.excluded.values())))
     rows.append(("enrolled", "", "", found.enrolled))
     for arm in found.arms:
         rows += [

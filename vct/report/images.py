@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vct.records import Patient, Scan
+from vct.report.packed import lesion_masks
 from vct.volume import Grid, Volume
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ PIXEL_MM = 3.0
 MAX_HEIGHT = 400
 MARGIN, TEXT = 6, 12
 INK = (60, 60, 60)
+OUTLINES = ((64, 255, 64), (0, 200, 255))
+"""Colours of the reader's 41 % contours and of the planted lesions, as in the viewer; the later one lies on top."""
 _MARK = "SYNTHETIC"
 _KEYS = ("patient", "arm", "visit", "day")
 
@@ -53,7 +56,8 @@ def mip_png(scan: Scan) -> bytes:
 
     Front projection and slices in radiological display (the patient's right on the viewer's left), side projection
     facing left. PET in inverted grey, SUV 0 to 7; CT at width 400, level 40. The slice goes through the largest placed
-    lesion, or through the middle of the body. The file names its patient, arm, visit and day, for `pictures_in`.
+    lesion, or through the middle of the body; on it lesions are outlined, as planted and as read. The file names its
+    patient, arm, visit and day, for `pictures_in`.
     """
     pet, ct = scan.pet, scan.ct
     pixel = max(PIXEL_MM, pet.grid.shape[2] * pet.grid.spacing_mm[2] / MAX_HEIGHT)
@@ -62,11 +66,13 @@ def mip_png(scan: Scan) -> bytes:
     side = _seen(pet.data.max(axis=0), pet.grid, 1, pet.grid, pixel, 0.0)
     tissue = _grey(_seen(_coronal(ct, at_y), ct.grid, 0, pet.grid, pixel, AIR_HU), CT_WINDOW_HU)
     uptake = _window(_seen(_coronal(pet, at_y), pet.grid, 0, pet.grid, pixel, 0.0), SUV_WINDOW)
+    truth, contour = lesion_masks(scan)
+    rings = [_ring(_marked(mask, at_y, pet.grid, pixel)) for mask in (contour, truth)]
     panels = [
         ("PET MIP, front", 255 - _grey(front, SUV_WINDOW), True),
         ("PET MIP, side", 255 - _grey(side, SUV_WINDOW), False),
-        ("CT slice", tissue, True),
-        ("PET on CT", _fused(tissue, uptake), True),
+        ("CT slice", _outlined(np.repeat(tissue[..., None], 3, axis=-1), rings), True),
+        ("PET on CT", _outlined(_fused(tissue, uptake), rings), True),
     ]
     visit, patient = scan.snapshot.visit, scan.snapshot.patient
     caption = " · ".join(part for part in (_MARK, patient.id, patient.arm, visit.name, "SUV 0 to 7") if part)
@@ -149,6 +155,30 @@ def _fused(tissue: NDArray[np.uint8], uptake: Plane) -> NDArray[np.uint8]:
     hot = np.stack([np.clip(3 * uptake - shift, 0.0, 1.0) for shift in (0, 1, 2)], axis=-1)
     opacity = np.clip(2 * (uptake - FUSED_FROM), 0.0, 0.85)[..., None]
     return np.rint((1 - opacity) * tissue[..., None] + opacity * 255 * hot).astype(np.uint8)
+
+
+def _marked(mask: Volume, at_y: float, frame: Grid, pixel_mm: float) -> NDArray[np.bool_]:
+    """The coronal slice of a mask as the viewer's (rows, columns) over the field of view of `frame`: nearest voxels."""
+    plane = _coronal(mask, at_y) > 0.0
+    places = []
+    for axis, size in zip((0, 2), plane.shape, strict=True):
+        steps = _steps(frame, axis, pixel_mm) - mask.grid.origin_mm[axis]
+        places.append(np.clip(np.rint(steps / mask.grid.spacing_mm[axis]).astype(int), 0, size - 1))
+    return np.asarray(plane[np.ix_(*places)].T)
+
+
+def _ring(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels that touch the region from outside."""
+    wide = np.pad(inside, 1)
+    near = wide[2:, 1:-1] | wide[:-2, 1:-1] | wide[1:-1, 2:] | wide[1:-1, :-2]
+    return np.asarray(near & ~inside)
+
+
+def _outlined(pixels: NDArray[np.uint8], rings: Sequence[NDArray[np.bool_]]) -> NDArray[np.uint8]:
+    drawn = pixels.copy()
+    for ring, colour in zip(rings, OUTLINES, strict=True):
+        drawn[ring] = colour
+    return drawn
 
 
 def _sheet(panels: list[tuple[str, NDArray[np.uint8], bool]], caption: str) -> Image.Image:

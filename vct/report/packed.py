@@ -38,7 +38,7 @@ def packed(scan: Scan) -> bytes:
     averaged to larger voxels, and `spacing_mm` says to which; `lesions` are always read on the scan itself.
     """
     lesions = _lesions(scan)
-    truth, contour = _masks(scan)
+    truth, contour = lesion_masks(scan)
     spacing = scan.pet.grid.spacing_mm
     grown = max(1.0, (scan.pet.data.size / MOST_VOXELS) ** (1 / 3))
     while True:
@@ -92,7 +92,7 @@ def _lesions(scan: Scan) -> list[dict[str, Any]]:
     ]
 
 
-def _masks(scan: Scan) -> tuple[Volume, Volume]:
+def lesion_masks(scan: Scan) -> tuple[Volume, Volume]:
     """Planted ellipsoids and 41 % contours of those found, numbered by the lesion's place in the list, from 1."""
     found = {lesion.id: mark for lesion, mark in detection(scan).hits}
     grid = scan.pet.grid

@@ -53,6 +53,11 @@ def method_name(method: str) -> str:
     return METHODS.get(method, words(method))
 
 
+def is_ratio(quantity: str) -> bool:
+    """Whether 1, and not 0, means no difference."""
+    return "ratio" in quantity.lower()
+
+
 def words(code: object) -> str:
     """A code without its underscores."""
     return str(code).replace("_", " ")

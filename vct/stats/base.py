@@ -36,6 +36,13 @@ class Analysis(Part):
     """Whether it tests a hypothesis, so that a design may rest on it."""
     of_readers: ClassVar[bool] = False
     """Whether `compare` gets the outcomes of each reader (`Outcome.reader`) in place of those of record."""
+    by_t: ClassVar[bool] = False
+    """Whether its intervals are Student's, so that their half-width is a quantile of t times the standard error."""
+
+    @property
+    def null(self) -> float:
+        """The estimate that would mean no effect, of a ratio its logarithm."""
+        return 0.0
 
     @abstractmethod
     def compare(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,7 +38,9 @@ def imputed(
         return analysis.compare(outcomes, patients, arms)
     found = [analysis.compare(_completed(analysis.endpoint, outcomes, k), patients, arms) for k in range(IMPUTATIONS)]
     plain = analysis.compare(outcomes, patients, arms)
-    return tuple(_pooled(rows, before.n + before.n_reference) for before, *rows in zip(plain, *found, strict=True))
+    return tuple(
+        _pooled(analysis, rows, before.n + before.n_reference) for before, *rows in zip(plain, *found, strict=True)
+    )
 
 
 def _completed(endpoint: str, outcomes: Sequence[Outcome], number: int) -> list[Outcome]:
@@ -98,10 +100,13 @@ def _drawn(values: Floats, columns: Sequence[Floats], rng: np.random.Generator, 
     return full
 
 
-def _pooled(rows: Sequence[Comparison], n_observed: int) -> Comparison:
-    """Rubin's rules, degrees of freedom by Barnard and Rubin (doi:10.1093/biomet/86.4.948); ratios as logarithms."""
+def _pooled(analysis: Analysis, rows: Sequence[Comparison], n_observed: int) -> Comparison:
+    """Rubin's rules, degrees of freedom by Barnard and Rubin (doi:10.1093/biomet/86.4.948); ratios as logarithms.
+
+    The standard error of a completed data set is its interval's half-width over the quantile that the analysis uses.
+    """
     first = rows[0]
-    note = joined(first.note, f"{IMPUTATIONS} imputations")
+    note = joined(first.note, f"{len(rows)} imputations")
     whole = [row for row in rows if None not in (row.estimate, row.ci_low, row.ci_high)]
     if len(whole) < len(rows):
         return replace(first, note=note)
@@ -111,26 +116,57 @@ def _pooled(rows: Sequence[Comparison], n_observed: int) -> Comparison:
         values = np.array([getattr(row, name) for row in rows], dtype=float)
         return np.log(values) if log else values
 
-    estimate = scaled("estimate")
-    errors = (scaled("ci_high") - scaled("ci_low")) / (2.0 * z_quantile(first.confidence))
-    within, between, m = float((errors**2).mean()), float(estimate.var(ddof=1)), len(rows)
-    total = within + (1.0 + 1.0 / m) * between
-    if not total > 0:
+    complete = max(first.n + first.n_reference - (2 if first.n_reference else 1), 1)
+    reach = t_quantile(first.confidence, complete) if analysis.by_t else z_quantile(first.confidence)
+    errors = (scaled("ci_high") - scaled("ci_low")) / (2.0 * reach)
+    pool = pooled(scaled("estimate"), errors, complete)
+    if pool is None:
         return replace(first, note=note)
-    share = (1.0 + 1.0 / m) * between / total
-    complete = max(first.n + first.n_reference - 2, 1)
-    observed = (complete + 1.0) / (complete + 3.0) * complete * (1.0 - share)
-    df = 1.0 / (share**2 / (m - 1.0) + 1.0 / max(observed, 1e-9))
-    mean, error = float(estimate.mean()), math.sqrt(total)
-    reach = t_quantile(first.confidence, df) * error
-    low, middle, high = (math.exp(x) if log else x for x in (mean - reach, mean, mean + reach))
+    reach = t_quantile(first.confidence, pool.df) * pool.error
+    low, middle, high = (
+        math.exp(x) if log else x for x in (pool.estimate - reach, pool.estimate, pool.estimate + reach)
+    )
+    statistic = (pool.estimate - analysis.null) / pool.error
     tests = first.p_value is not None
     return replace(
         first,
         estimate=middle,
         ci_low=low,
         ci_high=high,
-        statistic=mean / error if tests else None,
-        p_value=t_p_value(mean / error, df) if tests else None,
-        note=joined(note, f"{n_observed} observed, {100.0 * share:.0f} % of the variance from what is missing"),
+        statistic=statistic if tests else None,
+        p_value=_p_value(statistic, pool.df, getattr(analysis, "alternative", "two_sided")) if tests else None,
+        note=joined(note, f"{n_observed} observed, {100.0 * pool.missing:.0f} % of the variance from what is missing"),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """One answer from several, with its degrees of freedom; `missing` is the share of variance from missing data."""
+
+    estimate: float
+    error: float
+    df: float
+    missing: float
+
+
+def pooled(estimates: Floats, errors: Floats, complete: float) -> Pool | None:
+    """Rubin's rules for m estimates with their standard errors; None without variance.
+
+    `complete` are the degrees of freedom that complete data would have.
+    """
+    m = estimates.size
+    within, between = float((errors**2).mean()), float(estimates.var(ddof=1))
+    total = within + (1.0 + 1.0 / m) * between
+    if not total > 0:
+        return None
+    share = (1.0 + 1.0 / m) * between / total
+    observed = (complete + 1.0) / (complete + 3.0) * complete * (1.0 - share)
+    df = 1.0 / (share**2 / (m - 1.0) + 1.0 / max(observed, 1e-9))
+    return Pool(estimate=float(estimates.mean()), error=math.sqrt(total), df=df, missing=share)
+
+
+def _p_value(statistic: float, df: float, alternative: str) -> float:
+    two = t_p_value(statistic, df)
+    if alternative == "two_sided":
+        return two
+    return two / 2.0 if (statistic > 0) == (alternative == "greater") else 1.0 - two / 2.0

@@ -34,6 +34,7 @@ class MixedModel(Analysis):
     covariance: Structure = "unstructured"
 
     checked: ClassVar[Checked] = "second implementation"
+    by_t: ClassVar[bool] = True
     quantity: ClassVar[str] = "adjusted mean difference"
 
     def compare(

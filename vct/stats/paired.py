@@ -34,6 +34,7 @@ class PairedT(Analysis):
     reference_visit: VisitName | None = Field(default=None, description="compare visits within each arm, not arms")
 
     checked: ClassVar[Checked] = "golden"
+    by_t: ClassVar[bool] = True
     quantity: ClassVar[str] = "mean paired difference"
 
     def compare(

@@ -28,6 +28,7 @@ class Ancova(Analysis):
     covariates: tuple[Covariate, ...] = Field(default=("baseline",), max_length=5)
 
     checked: ClassVar[Checked] = "golden"
+    by_t: ClassVar[bool] = True
     quantity: ClassVar[str] = "adjusted mean difference"
 
     def compare(

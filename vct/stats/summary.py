@@ -125,6 +125,11 @@ class OneSample(Description):
             raise ValueError("give either null_rate (for verdicts) or null_mean (for numbers)")
         return self
 
+    @property
+    def null(self) -> float:
+        """The rate or mean under the null hypothesis."""
+        return (self.null_mean if self.null_mean is not None else self.null_rate) or 0.0
+
     def describe(self, sample: Sample) -> tuple[Result, ...]:
         """The estimate with its interval and the test."""
         if self.null_mean is not None:

@@ -26,6 +26,7 @@ class WelchT(Contrast):
     kind: Literal["welch_t"] = "welch_t"
 
     checked: ClassVar[Checked] = "golden"
+    by_t: ClassVar[bool] = True
     quantity: ClassVar[str] = "mean difference"
 
     def contrast(self, treated: Sample, reference: Sample) -> tuple[Result, ...]:

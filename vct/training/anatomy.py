@@ -10,13 +10,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from vct.engine.cascade.anatomy import VOLUME_SCALE, VOLUMES, Anatomy, AnatomyConfig
+from vct.engine.cascade.anatomy import FATS, SKIN_SCALE, VOLUME_SCALE, VOLUMES, Anatomy, AnatomyConfig
 from vct.engine.cascade.checkpoint import Checkpoint
-from vct.engine.cascade.codes import CodeConfig, CodeModel, features
+from vct.engine.cascade.codes import KNOTS, CodeConfig, CodeModel, features
 from vct.engine.cascade.conditioning import demographics
 from vct.engine.cascade.day import COMMON_SD, OWN_SD, OWN_SDS
 from vct.engine.cascade.denoiser import SIGMA_DATA, draw_sigma, stratified
+from vct.engine.cascade.skin import axis_of, thickness
 from vct.engine.cascade.spline import Spans
+from vct.engine.cascade.texture import grain_of
 from vct.engine.cascade.tissues import tissue_table
 from vct.engine.cascade.volumes import organ_log_ml
 from vct.errors import InputError
@@ -31,7 +33,9 @@ _KEPT_VARIANCE = 0.98
 _MOST_MODES = 64
 _EDGE = 0.2
 _LEAST_SUV = 0.02
-_CALIBRATED = 12
+_COMPARED = 12
+_MOST_LN, _MOST_HU = 0.5, 60.0
+"""What differs by more is another anatomy (gas, a vessel), not texture. Assumed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +50,7 @@ class Fitted:
 def describe(bodies: Bodies, sex: str, cache: Path, say: Callable[[str], None] = lambda _: None) -> Fitted:
     """Canonical body, regression, modes and codes of one sex.
 
-    Raises InputError when the folder holds fewer than 8 bodies of it.
+    Raises InputError when the folder holds fewer than 8 bodies of it, or its labels know no fat.
     """
     indices = bodies.of_sex(sex)
     if len(indices) < FEWEST_BODIES:
@@ -56,12 +60,19 @@ def describe(bodies: Bodies, sex: str, cache: Path, say: Callable[[str], None] =
     pattern, relief = patterns(bodies, indices, canonical, coefficients, means)
     table, names = tissue_table()
     places = sorted(set(table[bodies.labels[canonical]].ravel().tolist()) - {0})
+    if names.index("fat") not in places:
+        who = bodies.patients[canonical].id
+        raise InputError(f"{who}: labels need subcutaneous_fat and torso_fat, of which an anatomy makes lean and obese")
     factors = np.concatenate((_log_suv(means.suv[:, places]), _filled(means.hu[:, places]) / 100.0), axis=1)
-    log_ml = torch.stack([_log_ml(bodies.labels[index], bodies.spacing_mm) for index in indices])
-    shape = torch.cat((coefficients.flatten(1), VOLUME_SCALE * log_ml), dim=1)
+    drawn = (*VOLUMES, *FATS)
+    log_ml = torch.stack([organ_log_ml(_labels(bodies, index), drawn, bodies.spacing_mm) for index in indices])
+    axis = axis_of(_labels(bodies, canonical))
+    layer = torch.stack([thickness(_labels(bodies, index), axis).ravel() for index in indices])
+    shape = torch.cat((coefficients.flatten(1), SKIN_SCALE * layer, VOLUME_SCALE * log_ml), dim=1)
     raw = torch.cat((shape, torch.from_numpy(factors).float()), dim=1)
     condition = demographics([bodies.patients[index] for index in indices])
-    code, white = fit_code(raw, condition, blocks=(shape.shape[1], factors.shape[1]))
+    own = log_ml.shape[1] + factors.shape[1]
+    code, white = fit_code(raw, condition, blocks=(shape.shape[1], factors.shape[1]), shaped=own)
     tissues = tuple(names[place] for place in places)
     _leave_out_the_day(code, tissues, shape.shape[1])
     config = AnatomyConfig(
@@ -73,48 +84,61 @@ def describe(bodies: Bodies, sex: str, cache: Path, say: Callable[[str], None] =
     )
     anatomy = Anatomy(config)
     anatomy.code = code
-    anatomy.labels.copy_(torch.from_numpy(np.array(bodies.labels[canonical])))
+    anatomy.labels.copy_(_labels(bodies, canonical))
+    anatomy.axis.copy_(axis)
     anatomy.pattern.copy_(torch.from_numpy(pattern))
     anatomy.relief.copy_(torch.from_numpy(relief))
-    _calibrate(anatomy, raw, factors)
+    _compare(anatomy, bodies, indices, raw, factors)
     return Fitted(anatomy=anatomy, white=white, condition=condition)
 
 
 @torch.no_grad()
-def _calibrate(anatomy: Anatomy, raw: torch.Tensor, factors: np.ndarray) -> None:
-    """Shift the mean factors so that rendered bodies measure, tissue by tissue, what the training bodies do.
+def _compare(anatomy: Anatomy, bodies: Bodies, indices: Sequence[int], raw: torch.Tensor, factors: np.ndarray) -> None:
+    """Calibrate uptake and measure texture on at most 12 bodies, rendered from their own fields and factors.
 
     Carrying a painted body blurs it by up to a voxel, which costs small hot organs some uptake a second time: their
-    borders were part of the measured means already. At most 12 bodies are rendered from their own fields and factors.
+    borders were part of the measured means already. The mean factors are shifted so that rendered bodies measure,
+    tissue by tissue, what the training bodies do. What then differs well inside a tissue is its texture.
     """
     tissues, names = len(anatomy.config.tissues), tissue_table()[1]
-    places = [names.index(name) for name in anatomy.config.tissues]
-    missed = []
-    for row in range(0, len(raw), -(-len(raw) // _CALIBRATED)):
+    own = [names.index(name) for name in anatomy.config.tissues]
+    missed, residuals, places = [], [], []
+    for row in range(0, len(raw), -(-len(raw) // _COMPARED)):
         seen = anatomy.render(anatomy.split(raw[row]), anatomy.config.spacing_mm)
         suv, hu = means_by_tissue(seen.labels.numpy(), seen.pet.numpy(), seen.ct.numpy())
-        found = np.concatenate((np.log(np.maximum(suv[places], _LEAST_SUV)), hu[places] / 100.0))
+        found = np.concatenate((np.log(np.maximum(suv[own], _LEAST_SUV)), hu[own] / 100.0))
         missed.append(factors[row] - found)
-    shift = np.nan_to_num(np.nanmean(np.array(missed), axis=0))
+        ct, pet = (part[0] for part in bodies.images([indices[row]]))
+        mine = anatomy.tissue_map(seen.labels, tissues)
+        agreed = mine == anatomy.tissue_map(_labels(bodies, indices[row]), tissues)
+        log_ratio = (pet.clamp_min(_LEAST_SUV) / seen.pet.clamp_min(_LEAST_SUV)).log().clamp(-_MOST_LN, _MOST_LN)
+        residuals.append(torch.stack((log_ratio, (ct - seen.ct).clamp(-_MOST_HU, _MOST_HU))))
+        places.append(torch.where(agreed, mine, tissues))
+    shift = _mean_known(np.array(missed))
     anatomy.code.mean[0, -2 * tissues :] += torch.from_numpy(shift).float()
+    anatomy.grain.copy_(grain_of(residuals, places, tissues, anatomy.config.spacing_mm))
 
 
-def _log_ml(labels: np.ndarray, spacing_mm: float) -> torch.Tensor:
-    return organ_log_ml(torch.from_numpy(labels), VOLUMES, spacing_mm)
+def _labels(bodies: Bodies, index: int) -> torch.Tensor:
+    return torch.from_numpy(np.array(bodies.labels[index]))
 
 
 def fit_code(
-    raw: torch.Tensor, condition: torch.Tensor, blocks: Sequence[int], width: int = 128
+    raw: torch.Tensor, condition: torch.Tensor, blocks: Sequence[int], width: int = 128, shaped: int = 0
 ) -> tuple[CodeModel, torch.Tensor]:
     """A code model of bodies `raw` (N, sum of blocks), without a trained network, and their white codes (N, modes).
 
-    Principal modes are found block by block (shape, uptake), their correlation is shrunk towards none.
+    Principal modes are found block by block (shape, uptake), their correlation is shrunk towards none. The last
+    `shaped` numbers are replaced by their normal scores, of the same spread, before.
     """
     design = features(condition).double()
     penalty = _RIDGE * torch.eye(design.shape[1], dtype=torch.float64)
     penalty[0, 0] = 0.0
     mean = torch.linalg.solve(design.T @ design + penalty, design.T @ raw.double())
     left = (raw.double() - design @ mean) * (len(raw) / max(len(raw) - design.shape[1], 1)) ** 0.5
+    plain, own = left.split([raw.shape[1] - shaped, shaped], dim=1)
+    spread = own.square().mean(dim=0).sqrt().clamp_min(1e-9)
+    left = torch.cat((plain, _normal_scores(own) * spread), dim=1)
     scores, modes = [], []
     for number, part in enumerate(left.split(list(blocks), dim=1)):
         found, axes = _principal(part)
@@ -124,14 +148,23 @@ def fit_code(
         wide[:, start : start + blocks[number]] = axes
         modes.append(wide)
     score = torch.cat(scores, dim=1)
-    model = CodeModel(CodeConfig(raw=raw.shape[1], modes=score.shape[1], width=width))
+    model = CodeModel(CodeConfig(raw=raw.shape[1], shaped=shaped, modes=score.shape[1], width=width))
     model.mean.copy_(mean)
     model.modes.copy_(torch.cat(modes))
+    model.modes[:, raw.shape[1] - shaped :] /= spread
+    if shaped:
+        model.quantiles.copy_(torch.quantile(own, torch.special.ndtr(KNOTS.double()), dim=0))
     model.mix.copy_(torch.linalg.cholesky(shrunk_correlation(score)))
     margin = _EDGE * condition.std(dim=0)
     model.low.copy_(condition.amin(dim=0) - margin)
     model.high.copy_(condition.amax(dim=0) + margin)
     return model, model.whiten(score.float())
+
+
+def _normal_scores(values: torch.Tensor) -> torch.Tensor:
+    """(N, D) standard normal quantiles of the ranks of values (N, D) within their columns."""
+    ranks = values.argsort(dim=0).argsort(dim=0).double()
+    return torch.special.ndtri((ranks + 0.5) / len(values))
 
 
 @torch.no_grad()
@@ -141,7 +174,11 @@ def _leave_out_the_day(code: CodeModel, tissues: Sequence[str], start: int) -> N
     `start` is the first tissue's column. At least a quarter of a tissue's variance stays the body's own (assumed).
     """
     columns = slice(start, start + len(tissues))
-    spread = (code.mix.T @ code.modes[:, columns]).square().sum(dim=0)
+    score = (code.mix.T @ code.modes[:, columns]).square().sum(dim=0)
+    middle = len(KNOTS) // 2
+    first = start - (code.config.raw - code.config.shaped)
+    ends = code.quantiles[[middle - 4, middle + 4], first : first + len(tissues)]
+    spread = score * (ends.diff(dim=0)[0] / (KNOTS[middle + 4] - KNOTS[middle - 4])).square()
     day = torch.tensor([OWN_SDS.get(name, OWN_SD) ** 2 + COMMON_SD**2 for name in tissues])
     code.modes[:, columns] *= (1.0 - day / spread.clamp_min(1e-9)).clamp_min(0.25).sqrt()
 
@@ -234,7 +271,13 @@ def _log_suv(suv: np.ndarray) -> np.ndarray:
 
 def _filled(values: np.ndarray) -> np.ndarray:
     """Bodies that lack a tissue get its mean."""
-    return np.asarray(np.where(np.isnan(values), np.nanmean(values, axis=0), values))
+    return np.asarray(np.where(np.isnan(values), _mean_known(values), values))
+
+
+def _mean_known(values: np.ndarray) -> np.ndarray:
+    """Means over the rows that are not NaN; 0 (SUV 1, 0 HU, no shift) where a tissue is too small in every body."""
+    known = ~np.isnan(values)
+    return np.asarray(np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
 
 
 def _spans(coefficients: torch.Tensor) -> Spans:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from vct.errors import InputError
 from vct.formats.suv import height_of, weight_of
-from vct.formats.tags import TagError, moment, parsed_moment, text
+from vct.formats.tags import complain, moment, parsed_moment, text
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -105,7 +105,7 @@ def person_in(people: dict[str, list[Row]], patient: str, study: str) -> Person:
     diagnosis = values["diagnosis"].upper().replace(" ", "_")
     return Person(
         sex=_sex(values["sex"]),
-        age_years=_age(values["age_years"]) if values["age_years"] else None,
+        age_years=_table_age(values["age_years"]) if values["age_years"] else None,
         height_cm=_number(values["height_cm"], "height_cm", 100.0, 250.0),
         weight_kg=_number(values["weight_kg"], "weight_kg", 20.0, 300.0),
         diagnosis=diagnosis if diagnosis in DIAGNOSES else "",
@@ -114,7 +114,10 @@ def person_in(people: dict[str, list[Row]], patient: str, study: str) -> Person:
 
 def person_of(path: Path, header: Dataset) -> Person:
     """The person in a DICOM header. Missing tags give None; wrong ones raise TagError."""
-    age = _age(text(header, "PatientAge")) if text(header, "PatientAge") else None
+    said = text(header, "PatientAge")
+    age = _age(said) if said else None
+    if said and age is None:
+        raise complain(path, "PatientAge", "is no age from 0 to 120 years like 061Y", said)
     if age is None and text(header, "PatientBirthDate"):
         born = parsed_moment(path, "PatientBirthDate", text(header, "PatientBirthDate")[:8])
         age = round((moment(path, header, "Study") - born).days / 365.25, 1)
@@ -165,14 +168,20 @@ def _sex(value: str) -> str | None:
     return {"f": "F", "female": "F", "m": "M", "male": "M"}.get(value.strip().lower())
 
 
-def _age(value: str) -> float:
+def _age(value: str) -> float | None:
+    """Years, from a number of them or an age like 061Y, 014M, 003W, 020D; None where it is no possible age."""
     found = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)\s*([YMWD]?)", value.strip(), re.IGNORECASE)
-    years = (
-        float(found[1]) / {"": 1.0, "Y": 1.0, "M": 12.0, "W": 52.18, "D": 365.25}[found[2].upper()] if found else -1.0
-    )
-    if not 0.0 <= years <= 120.0:
-        raise TagError(f"the age {value[:20]!r} is no age in years, nor one like 061Y")
-    return round(years, 2)
+    if not found:
+        return None
+    years = float(found[1]) / {"": 1.0, "Y": 1.0, "M": 12.0, "W": 52.18, "D": 365.25}[found[2].upper()]
+    return round(years, 2) if years <= 120.0 else None
+
+
+def _table_age(value: str) -> float:
+    age = _age(value)
+    if age is None:
+        raise Refused("wrong units", f"the table's age {value[:20]!r} is no age in years, nor one like 061Y")
+    return age
 
 
 def _number(value: str, name: str, low: float, high: float) -> float | None:

@@ -30,7 +30,10 @@ UNITS: dict[str, Unit] = {"ct": "HU", "pet": "SUVbw", "labels": "label"}
 
 
 def read_table(folder: Path) -> tuple[Patient, ...]:
-    """The bodies of `folder`. Raises InputError when the table is missing, lacks a column, or holds a bad row."""
+    """The bodies of `folder`. Raises InputError when the table is missing, lacks a column, or holds a bad row.
+
+    An id becomes a folder's name, and must be no path.
+    """
     import pandas as pd
 
     path = folder / TABLE
@@ -46,6 +49,9 @@ def read_table(folder: Path) -> tuple[Patient, ...]:
         raise InputError(f"{path}: row {int(bad.index[0]) + 2} is incomplete, or its sex is neither F nor M")
     if not len(frame) or frame["id"].duplicated().any():
         raise InputError(f"{path}: needs at least one body, each `id` once")
+    for name in map(str, frame["id"]):
+        if name in (".", "..") or Path(name).name != name:
+            raise InputError(f"{path}: the id {name[:40]!r} is no plain name")
     return tuple(
         Patient(
             id=str(row.id),

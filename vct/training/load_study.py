@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from vct.errors import InputError
 from vct.formats.bids_read import bids_suv_factor, read_sidecar
 from vct.formats.nifti import read
-from vct.formats.placed import LPS_TO_RAS, Placed
-from vct.formats.series import CT_IMAGE, PET_IMAGE, SEGMENTATION, Series, find_series, read_series
+from vct.formats.series import SEGMENTATION, find_series, read_series
 from vct.formats.suv import suv_rule
-from vct.formats.tags import numbers, read_whole, text
+from vct.formats.tags import text
+from vct.training.choose import choose_ct, choose_pet
 from vct.training.demographics import Person, Refused, person_of
+from vct.training.masks import lesion_mask
 from vct.training.studies import Study
 from vct.volume import Volume
 
-ANATOMY = "123037004"
 MOST_SUV, MOST_MEDIAN_SUV = 2000.0, 20.0
 LEAST_BODY_HU, MOST_BODY_HU = -150.0, 150.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Loaded:
-    """CT (HU), PET (SUVbw), and where there are any the lesion mask and labels; each on its own grid."""
+    """CT (HU), PET (SUVbw), and where there are any the lesion mask and labels; each on its own grid.
+
+    `notes` say what was chosen and why, without a word from the files.
+    """
 
     ct: Volume
     pet: Volume
     lesions: Volume | None
     labels: Volume | None
     person: Person
+    notes: tuple[str, ...] = ()
 
 
 def load_study(study: Study, known: Person) -> Loaded:
@@ -59,78 +59,28 @@ def _from_nifti(study: Study, known: Person) -> Loaded:
     masks = {
         name: read(study.images[name], "label") if name in study.images else None for name in ("lesions", "labels")
     }
-    return Loaded(ct=read(study.images["ct"], "HU"), pet=pet, person=known, **masks)
+    ct = read(study.images["ct"], "HU")
+    return Loaded(ct=ct, pet=pet, lesions=masks["lesions"], labels=masks["labels"], person=known)
 
 
 def _from_dicom(study: Study, known: Person) -> Loaded:
-    files = (path for folder in study.folders for path in _files(folder))
-    series = find_series(files)
-    if len({item.study for item in series}) > 1:
-        raise Refused("several studies", "a folder mixes studies; keep each in a folder of its own")
-    pet = _chosen([item for item in series if item.sop_class == PET_IMAGE], "PET")
-    frame = text(pet.header, "FrameOfReferenceUID")
-    images = [item for item in series if item.sop_class == CT_IMAGE and _usable(item)]
-    ct = _chosen([item for item in images if text(item.header, "FrameOfReferenceUID") == frame], "CT")
-    person = known.over(person_of(pet.path, pet.header))
-    rule = suv_rule(pet.files, known.weight_kg)
-    masks = [path for item in series if item.sop_class == SEGMENTATION for path, _ in item.files]
+    series = find_series(study.dicom_files())
+    chosen = choose_pet(series, known.weight_kg)
+    source = chosen.series
+    ct = choose_ct(series, source)
+    person = known.over(person_of(source.path, source.header))
+    rule = suv_rule(source.files, known.weight_kg)
+    pet = read_series(source, rule.factor).upright("SUVbw")
+    segmentations = [path for item in series if item.sop_class == SEGMENTATION for path, _ in item.files]
+    lesions, joined = lesion_mask(segmentations, text(source.header, "FrameOfReferenceUID"), pet.grid)
     return Loaded(
-        ct=read_series(ct).upright("HU"),
-        pet=read_series(pet, rule.factor).upright("SUVbw"),
-        lesions=_lesions(masks),
+        ct=read_series(ct.series).upright("HU"),
+        pet=pet,
+        lesions=lesions,
         labels=None,
         person=person,
+        notes=tuple(note for note in (f"SUV: {rule.how}", chosen.why, ct.why, joined) if note),
     )
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.iterdir()) if path.is_file())
-
-
-def _usable(series: Series) -> bool:
-    kinds = {str(item).upper() for item in series.header.get("ImageType") or ()}
-    return len(series.files) > 1 and not kinds & {"LOCALIZER", "MIP", "SECONDARY"}
-
-
-def _chosen(found: list[Series], what: str) -> Series:
-    """The series with the longest reach, of equals that with most slices; PET without attenuation correction last."""
-    if not found:
-        raise Refused(f"no {what}", "no series of that kind, or none in the PET's frame of reference")
-
-    def rank(series: Series) -> tuple[bool, float, int, str]:
-        corrected = {str(item).upper() for item in series.header.get("CorrectedImage") or ()}
-        return what == "CT" or "ATTN" in corrected, _reach_mm(series), len(series.files), series.uid
-
-    return max(found, key=rank)
-
-
-def _reach_mm(series: Series) -> float:
-    places = np.array([numbers(path, header, "ImagePositionPatient", 3) for path, header in series.files])
-    return round(float(np.linalg.norm(np.ptp(places, axis=0))), 0)
-
-
-def _lesions(paths: list[Path]) -> Volume | None:
-    """The mask of a study's only SEG; of several, the first that is not about anatomy (SCT 123037004)."""
-    if len(paths) > 1:
-        paths = [path for path in paths if ANATOMY not in _categories(path)]
-    return _segmentation(paths[0]).upright("label") if paths else None
-
-
-def _categories(path: Path) -> set[str]:
-    segments: Any = read_whole(path).get("SegmentSequence") or ()
-    return {text(item, "CodeValue") for segment in segments for item in segment.SegmentedPropertyCategoryCodeSequence}
-
-
-def _segmentation(path: Path) -> Placed:
-    """All segments of a DICOM SEG as one mask."""
-    import highdicom as hd
-
-    try:
-        found: Any = hd.seg.segread(path).get_volume(combine_segments=True, relabel=True, skip_overlap_checks=True)
-    except Exception as error:  # a damaged SEG makes highdicom raise anything at all
-        raise InputError(f"{path}: is no readable segmentation ({type(error).__name__}: {str(error)[:120]})") from None
-    mask = (np.asarray(found.array) > 0).astype(np.uint8)
-    return Placed(data=mask, affine=LPS_TO_RAS @ np.asarray(found.affine, dtype=np.float64), source=str(path))
 
 
 def _right_units(loaded: Loaded) -> None:

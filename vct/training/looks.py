@@ -32,6 +32,7 @@ from vct.volume import Volume
 
 ORGANS = ("liver", "spleen", "kidneys", "heart", "lungs", "urinary_bladder")
 _SEED = 0
+_VISIT = Visit(name="look", day=0.0)
 _MAPPED = 40
 """Bodies of a sex that an organ's map is averaged over."""
 
@@ -127,7 +128,7 @@ def look_at_anatomy(models: Mapping[str, Anatomy], bodies: Bodies, samples: int 
     for place, row in enumerate(rows):
         patient, mm = bodies.patients[row], bodies.spacing_mm
         with torch.inference_mode():
-            (drawn,) = blueprint.draw([patient], _SEED, mm, DEFAULT, mm)
+            (drawn,) = blueprint.draw([Snapshot(patient=patient, visit=_VISIT)], _SEED, mm, DEFAULT, mm)
         ct, pet = (part[0] for part in bodies.images([row]))
         true = Body(ct=ct, pet=pet, labels=torch.from_numpy(np.array(bodies.labels[row])))
         mine, other = (_measured(bodies, row, body) for body in (drawn, true))

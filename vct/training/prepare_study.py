@@ -14,7 +14,9 @@ from vct.engine.cascade.grid import grid_for
 from vct.errors import InputError
 from vct.files import write_aside
 from vct.formats.nifti import read
+from vct.formats.tags import TagError
 from vct.training.demographics import Person, Refused, Row, complete, person_in
+from vct.training.flesh import with_flesh
 from vct.training.load_study import Loaded, load_study
 from vct.training.segment import checked, given, segment
 from vct.training.studies import Study
@@ -68,11 +70,13 @@ def prepare_study(order: Order, study: Study) -> Outcome:
         shutil.rmtree(folder, ignore_errors=True)
         scratch.rename(folder)
     except Refused as refused:
-        return Outcome(id=name, reason=refused.reason, said=f"{_place(study)}: {refused}")
+        return Outcome(id=name, reason=refused.reason, said=f"{study.place}: {refused}")
+    except TagError as error:
+        return Outcome(id=name, reason=error.reason, said=str(error))
     except InputError as error:
-        return Outcome(id=name, reason=_short(str(error)), said=str(error))
+        return Outcome(id=name, reason="damaged or unreadable file", said=str(error))
     except MemoryError:
-        return Outcome(id=name, reason="too large", said=f"{_place(study)}: not enough memory")
+        return Outcome(id=name, reason="too large", said=f"{study.place}: not enough memory")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return Outcome(id=name)
@@ -92,11 +96,13 @@ def _prepare(order: Order, study: Study, scratch: Path) -> None:
     ct = Volume(data=np.maximum(ct.data, PLACEHOLDER_HU), grid=grid, unit="HU")
     ct.save(scratch / "ct.nii.gz", note="")
     loaded.pet.resampled(grid).save(scratch / "pet.nii.gz", note="")
-    for kind, mask in (("lesions", loaded.lesions), ("labels", labels)):
-        if mask is not None:
-            mask.resampled(grid).save(scratch / f"{kind}.nii.gz", note="")
+    if loaded.lesions is not None:
+        loaded.lesions.resampled(grid).save(scratch / "lesions.nii.gz", note="")
+    if labels is not None:
+        with_flesh(ct, labels.resampled(grid)).save(scratch / "labels.nii.gz", note="")
     patient = "P" + new_id(order.key, study.patient)
-    write_aside(scratch / RECORD, json.dumps({"patient": patient, "torso": torso.how, **asdict(person)}).encode())
+    record = {"patient": patient, "notes": (*loaded.notes, f"torso: {torso.how}"), **asdict(person)}
+    write_aside(scratch / RECORD, json.dumps(record).encode())
 
 
 def _labels(order: Order, study: Study, loaded: Loaded, scratch: Path) -> Volume | None:
@@ -118,15 +124,6 @@ def _covered(pet: Volume, bottom_mm: float, top_mm: float) -> None:
     high = low + pet.grid.shape[2] * pet.grid.spacing_mm[2]
     if low > bottom_mm + UNSEEN_MM or high < top_mm - UNSEEN_MM:
         raise Refused("truncated field of view", "the PET does not cover the torso")
-
-
-def _place(study: Study) -> str:
-    return str(study.folders[0] if study.folders else study.images.get("pet", study.study))
-
-
-def _short(message: str) -> str:
-    """A complaint about a file without the file: what may be written beside the data."""
-    return message.rsplit("/", 1)[-1].split(": ", 1)[-1].split(" (got ", 1)[0][:160]
 
 
 def read_record(folder: Path) -> tuple[str, Person]:

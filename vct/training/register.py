@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from vct.engine.cascade.spline import EXTENT_MM, Spans, bending, field, fitted, lattice_shape, warped
-from vct.engine.cascade.tissues import BODY, CAVITY, LEAN, STRUCTURE_NAMES, structure_masks
+from vct.engine.cascade.tissues import BELLY, CAVITY, LEAN, STRUCTURE_NAMES, structure_masks
 
 SOFT_MM = 24.0
 """Distances are squashed as d / (|d| + this): far borders still pull, near ones decide. Assumed."""
@@ -38,8 +38,7 @@ LEVELS = (
 """Lattices of 112, 56 and 28 mm. Measured on eight virtual men of BMI 17 to 45: a finest stiffness of 5e-7 rather than
 2e-6 follows stomach, lungs and fat better (spread of the stomach's volume .88 for .82) at the same organ overlap."""
 WALL_WEIGHT = 4.0
-"""How much more the layers that wrap the body count. On the same men: spread of the body's volume .90 for .82 of the
-truth, of subcutaneous fat .63 for .51."""
+"""How much more the layers that wrap the organs count. Assumed."""
 
 
 def distance_maps(labels: np.ndarray, spacing_mm: Sequence[float]) -> torch.Tensor:
@@ -108,7 +107,7 @@ def _weights(maps: torch.Tensor) -> torch.Tensor:
     """(B, S) weights that count a small organ's border about as much as a large one's, and the body's layers more."""
     near = (maps.abs() < 0.4).float().mean(dim=(2, 3, 4)).clamp_min(1e-4)
     weights = near.rsqrt() / near.rsqrt().sum(dim=1, keepdim=True) * maps.shape[1]
-    layers = [row for row, name in enumerate(STRUCTURE_NAMES) if name in (BODY, LEAN, CAVITY)]
+    layers = [row for row, name in enumerate(STRUCTURE_NAMES) if name in (LEAN, CAVITY, BELLY)]
     weights[:, layers] *= WALL_WEIGHT
     return weights
 

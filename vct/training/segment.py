@@ -6,15 +6,17 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
+
 from vct.errors import InputError
 from vct.formats.nifti import read
+from vct.structures import STRUCTURES
 from vct.training.demographics import Refused
 from vct.training.studies import Study
 from vct.volume import Volume
 
 COMMAND = "TotalSegmentator"
 LONGEST_S = 3600.0
-TOTAL = 117
 
 
 def find_command(wanted: str) -> str | None:
@@ -32,7 +34,9 @@ def find_command(wanted: str) -> str | None:
 
 def given(folder: Path, study: Study) -> Path | None:
     """A finished segmentation of a study: FOLDER/PATIENT/STUDY.nii.gz, PATIENT_STUDY.nii.gz or STUDY.nii.gz."""
-    own, name = Path(study.patient).name, Path(study.study).name
+    own, name = (Path(part).name for part in (study.patient, study.study))
+    if ".." in (own, name):
+        return None
     for path in (folder / own / f"{name}.nii.gz", folder / f"{own}_{name}.nii.gz", folder / f"{name}.nii.gz"):
         if path.is_file():
             return path
@@ -64,7 +68,8 @@ def segment(command: str, ct: Volume, scratch: Path) -> Volume:
 
 
 def checked(labels: Volume) -> Volume:
-    """The labels. Raises Refused where a number is none of TotalSegmentator's."""
-    if int(labels.data.max()) > TOTAL:
-        raise Refused("segmentation failed", f"label {labels.data.max()} is none of TotalSegmentator's {TOTAL}")
+    """The labels. Raises Refused where a number is none of `vct.structures`, which TotalSegmentator's are."""
+    unknown = set(np.unique(labels.data).tolist()) - {0, *STRUCTURES.values()}
+    if unknown:
+        raise Refused("segmentation failed", f"label {max(unknown)} is none of TotalSegmentator's, nor of vct's")
     return labels

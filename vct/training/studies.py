@@ -1,6 +1,6 @@
 """Where real PET/CT studies lie: the layouts in which AutoPET and hospitals keep them.
 
-dicom      any folders of DICOM files, one study a folder or a folder of series (TCIA's FDG-PET-CT-Lesions among them)
+dicom      any DICOM files: a folder a series (TCIA's FDG-PET-CT-Lesions), a folder a study, or all in one
 challenge  PATIENT/STUDY/ with SUV.nii.gz, CTres.nii.gz (or CT.nii.gz) and SEG.nii.gz
 nnunet     imagesTr/CASE_0000.nii.gz (CT) and _0001.nii.gz (SUV), labelsTr/CASE.nii.gz; psma cases are left out
 bids       sub-*/[ses-*/]pet/*_pet.nii.gz with a sidecar, ct/*_ct.nii.gz, participants.tsv
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from vct.errors import InputError
-from vct.formats.tags import read_header, text
+from vct.formats.tags import read_names
 
 Layout = Literal["dicom", "challenge", "nnunet", "bids"]
 
@@ -24,7 +24,8 @@ Layout = Literal["dicom", "challenge", "nnunet", "bids"]
 class Study:
     """One study: what tells it and its patient apart (never written out), and its files.
 
-    `images` has "ct", "pet" and perhaps "lesions" and "labels" as NIfTI; `folders` hold the DICOM files.
+    `images` has "ct", "pet" and perhaps "lesions" and "labels" as NIfTI. `folders` hold DICOM files of this study
+    alone, `files` lie in folders that mix studies.
     """
 
     layout: Layout
@@ -32,6 +33,18 @@ class Study:
     study: str
     images: dict[str, Path] = field(default_factory=dict)
     folders: tuple[Path, ...] = ()
+    files: tuple[Path, ...] = ()
+
+    @property
+    def place(self) -> Path:
+        """Where it lies, for those who look for it."""
+        return next(iter((*self.folders, *self.files, *self.images.values())))
+
+    def dicom_files(self) -> Iterator[Path]:
+        """Every file that may belong to it."""
+        for folder in self.folders:
+            yield from (path for path in sorted(folder.iterdir()) if path.is_file())
+        yield from self.files
 
 
 def find_studies(source: Path) -> list[Study]:
@@ -91,23 +104,37 @@ def _bids(source: Path) -> Iterator[Study]:
 
 
 def _dicom(source: Path) -> Iterator[Study]:
-    """Folders grouped by the study of their first DICOM file; a file is opened, not a whole study."""
-    found: dict[tuple[str, str], list[Path]] = {}
+    """Every file is opened for its patient and study, so that a folder that mixes them is sorted.
+
+    Only folders are kept in mind, and files of mixed ones. There, a file too damaged to tell where it belongs makes a
+    study of its own, which is refused by name.
+    """
+    folders: dict[tuple[str, str], list[Path]] = {}
+    files: dict[tuple[str, str], list[Path]] = {}
     for here, below, names in os.walk(source):
         below.sort()
-        first = _first_header(Path(here), sorted(names))
-        if first is not None:
-            found.setdefault(first, []).append(Path(here))
-    for (patient, study), folders in found.items():
-        yield Study(layout="dicom", patient=patient, study=study, folders=tuple(folders))
-
-
-def _first_header(folder: Path, names: list[str]) -> tuple[str, str] | None:
-    for name in names:
-        try:
-            header = read_header(folder / name)
-        except InputError:
-            continue
-        if header is not None and text(header, "StudyInstanceUID"):
-            return text(header, "PatientID") or folder.as_posix(), text(header, "StudyInstanceUID")
-    return None
+        folder, damaged = Path(here), []
+        found: dict[tuple[str, str], list[Path]] = {}
+        for path in (folder / name for name in sorted(names)):
+            try:
+                who = read_names(path) if path.is_file() else None
+            except InputError:
+                damaged.append(path)
+                continue
+            if who:
+                patient, study = who
+                found.setdefault((patient or folder.as_posix(), study), []).append(path)
+        if len(found) == 1:
+            folders.setdefault(next(iter(found)), []).append(folder)
+        for key, paths in found.items() if len(found) > 1 else ():
+            files.setdefault(key, []).extend(paths)
+        for path in damaged if len(found) > 1 else ():
+            files[path.as_posix(), ""] = [path]
+    for key in {**folders, **files}:
+        yield Study(
+            layout="dicom",
+            patient=key[0],
+            study=key[1],
+            folders=tuple(folders.get(key, ())),
+            files=tuple(files.get(key, ())),
+        )

@@ -12,7 +12,7 @@ from vct.structures import STRUCTURES
 from vct.training.demographics import Refused
 from vct.volume import Volume
 
-COARSE_MM = (4.0, 4.0, 4.0)
+COARSE_MM = 4.0
 BODY_HU, LUNG_HU, BONE_HU = -400.0, -500.0, 200.0
 LUNG_MM2 = 800.0
 """Air in a slice above the lungs that is more than a windpipe (2 to 3 cm2)."""
@@ -50,8 +50,9 @@ def find_torso(ct: Volume, labels: Volume | None) -> Torso:
     pelvis. The middle is that of the body's outline, which must not be cut by the sides of the image in a fifth of the
     slices (assumed).
     """
-    coarse = ct.resampled(ct.grid.resampled(COARSE_MM))
-    body = _body(coarse.data)
+    x, y, z = ct.grid.spacing_mm
+    coarse = ct.resampled(ct.grid.resampled((max(COARSE_MM, x), max(COARSE_MM, y), max(COARSE_MM, z))))
+    body = body_of(coarse.data)
     if labels is not None:
         bottom, top = _lowest(labels, HIPS), _highest(labels, CLAVICLES)
         how = "from the top of the clavicles to the bottom of the hip bones, by their labels"
@@ -62,8 +63,8 @@ def find_torso(ct: Volume, labels: Volume | None) -> Torso:
         how = "from the lungs' apex to the end of the pelvis, by rules on the CT"
     if not LENGTH_MM[0] <= top - bottom <= LENGTH_MM[1]:
         raise Refused("truncated field of view", f"a torso of {top - bottom:.0f} mm is not possible")
-    z = coarse.grid.axes_mm()[2].ravel()
-    held = body[:, :, (z >= bottom) & (z <= top)]
+    heights = coarse.grid.axes_mm()[2].ravel()
+    held = body[:, :, (heights >= bottom) & (heights <= top)]
     if not held.any():
         raise Refused("truncated field of view", "no body between clavicles and hips")
     _refuse_cut(held)
@@ -71,8 +72,11 @@ def find_torso(ct: Volume, labels: Volume | None) -> Torso:
     return Torso(bottom_mm=bottom, top_mm=top, center_mm=(across[0], across[1]), how=how)
 
 
-def _body(hu: NDArray[Any]) -> NDArray[np.bool_]:
-    """The largest piece of what is denser than air, once thin things such as the table are gone; lungs filled."""
+def body_of(hu: NDArray[Any]) -> NDArray[np.bool_]:
+    """The largest piece of what is denser than air, once thin things such as the table are gone; lungs filled.
+
+    Raises Refused("wrong units") where there is none.
+    """
     from scipy import ndimage
 
     dense = hu > BODY_HU

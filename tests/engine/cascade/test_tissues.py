@@ -32,6 +32,8 @@ def test_what_is_aligned_as_one():
     masks = dict(zip(STRUCTURE_NAMES, structure_masks(), strict=True))
     assert set(labels_of("lungs")) == {i for i in range(256) if (masks["lung_right"] | masks["lung_left"])[i]}
     assert masks["heart"][STRUCTURES["heart_atrium_left"]]
-    assert masks["body"][STRUCTURES["skin"]]
+    assert masks["belly"][STRUCTURES["torso_fat"]]
+    assert masks["belly"][STRUCTURES["colon"]]
+    assert not masks["belly"][STRUCTURES["liver"]]
     assert not masks["lean"][STRUCTURES["skin"]]
     assert not masks["ribs"][STRUCTURES["liver"]]

@@ -25,7 +25,7 @@ def page_file(make_result, images, tmp_path_factory) -> Path:
 @pytest.mark.parametrize(("size", "scheme"), [("phone", "light"), ("desktop", "dark")])
 def test_the_report_is_drawn_quiet_offline_and_accessible(page_file, look, size: str, scheme: str) -> None:
     seen = look(page_file, size, color_scheme=scheme)
-    seen.page.wait_for_function(DRAWN)
+    seen.page.wait_for_function(DRAWN, timeout=120_000)
     assert seen.page.locator(".chart").count() >= 8
     assert seen.complaints == []
     assert seen.loaded == []
@@ -36,7 +36,7 @@ def test_the_report_is_drawn_quiet_offline_and_accessible(page_file, look, size:
 
 def test_the_keyboard_reaches_everything(page_file, look) -> None:
     seen = look(page_file)
-    seen.page.wait_for_function(DRAWN)
+    seen.page.wait_for_function(DRAWN, timeout=120_000)
     wanted: list[Any] = seen.page.evaluate(
         "() => [...document.querySelectorAll('a[href], summary, button, select, input, [tabindex=\"0\"]')]"
         ".filter((at) => at.checkVisibility()).length"

@@ -140,3 +140,20 @@ def test_extreme_results_have_an_estimate_too(z, look):
     assert 0.0 <= found.p_value <= 1.0
     with pytest.raises(InputError, match="finite"):
         stopped(design(), look, float("nan"), maximum=1.0)
+
+
+def test_conditional_power_at_information_that_was_not_planned():
+    """Looks planned at 0.3, 0.7, 1 and held at 0.5: the next is at 0.7, with the boundary that is left to spend."""
+    rule = GroupSequential(information=(0.3, 0.7, 1.0), efficacy={"kind": "lan_demets_obrien_fleming"})
+    planned = conditional_power(rule, 1, 1.0, 3.0)
+    assert conditional_power(rule, 1, 1.0, 3.0, observed=(0.3,)) == pytest.approx(planned, abs=1e-9)
+    late = conditional_power(rule, 1, 1.0, 3.0, observed=(0.5,))
+    upper = rule.at((0.5, 0.7, 1.0), final=True)[1:]
+    rng = np.random.default_rng(2)
+    steps = rng.normal(3.0 * np.array([0.2, 0.3]), np.sqrt([0.2, 0.3]), (200_000, 2))
+    score = np.sqrt(0.5) + np.cumsum(steps, axis=1)
+    simulated = (score / np.sqrt([0.7, 1.0]) >= np.array(upper)).any(axis=1).mean()
+    assert late == pytest.approx(simulated, abs=4 * 0.5 / np.sqrt(200_000))
+    assert predictive_power(rule, 1, 1.0, observed=(0.5,)) < late
+    with pytest.raises(InputError, match="leaves nothing to come"):
+        conditional_power(rule, 1, 1.0, 3.0, observed=(1.0,))

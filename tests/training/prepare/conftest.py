@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from vct.structures import STRUCTURES
 from vct.volume import Grid, Volume
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "doubles"))
 
 TOP_MM, BOTTOM_MM = 640.0, 60.0
 """The apex of the lungs and the end of the pelvis, in the bodies below."""
@@ -110,5 +113,7 @@ def challenge_once(body, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def challenge(challenge_once, tmp_path) -> Path:
-    """A copy of one's own."""
-    return shutil.copytree(challenge_once, tmp_path / challenge_once.name)
+    """A copy of one's own, one study a patient."""
+    own = shutil.copytree(challenge_once, tmp_path / challenge_once.name)
+    shutil.rmtree(own / "PETCT_aaa" / "2005-02-02")
+    return own

@@ -69,16 +69,24 @@ def test_the_truth_comes_back() -> None:
     assert fitted.sites["lung"] / total == pytest.approx(0.5, abs=0.04)
 
 
-def test_the_fragment_loads(tmp_path) -> None:
+def test_the_fragment_runs_in_a_protocol(tmp_path, coarse) -> None:
+    """`course:` of a shipped protocol replaced by the fitted one; its lesions are in the scans that are made."""
+    import vct
     from vct.protocol import find, load
 
     text = find("nsclc_metabolic_response").read_text()
     start = text.index("course:")
     end = text.index("\n", text.index("treatments:", start))
     fragment = as_yaml(fit_course(drawn(60), 60, 5.7, "made up: with a colon"))
-    head = text[:start] + fragment + "  treatments:" + text[end:]
-    (tmp_path / "trial.yaml").write_text(head)
-    assert load(tmp_path / "trial.yaml").course.source.startswith("made up")
+    (tmp_path / "trial.yaml").write_text(text[:start] + fragment + "  treatments:" + text[end:])
+    protocol = load(tmp_path / "trial.yaml")
+    assert protocol.course.source.startswith("made up")
+    only = tuple(readout for readout in protocol.readouts if readout.name == "suv_max")
+    changes = {"sample_size": 2, "readouts": only, "endpoints": (), "analyses": ()}
+    result = vct.run(protocol.model_copy(update=changes), coarse)
+    hottest = [reading for reading in result.readings if reading.truth is not None]
+    assert {reading.visit for reading in hottest} >= {protocol.visits[0].name}
+    assert all(reading.truth >= 2.0 for reading in hottest if reading.visit == protocol.visits[0].name)
 
 
 @pytest.mark.parametrize(("radius", "fwhm"), [(5.0, 5.7), (10.0, 5.7), (20.0, 7.0)])

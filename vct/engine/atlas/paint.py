@@ -23,7 +23,7 @@ from vct.volume import Grid
 
 PET_FWHM_MM = 5.5
 CT_FWHM_MM = 2.2
-BEAT_FWHM_MM = 11.0
+BEAT_FWHM_MM = 9.0
 MARGIN_MM = 16.0
 RIGHT_SHARE = 0.35
 CALIBRATION_MM = 4.0

@@ -5,6 +5,7 @@ Sharp by construction, labelled, and small: what is drawn is a displacement fiel
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,12 +15,17 @@ from torch.nn import functional
 
 from vct.engine.cascade.codes import CodeConfig, CodeModel
 from vct.engine.cascade.grid import shape_at
+from vct.engine.cascade.mesentery import traded
+from vct.engine.cascade.skin import ANGLES, LEVELS, clothed, depths
 from vct.engine.cascade.spline import Spans, field, lattice_shape, warped
+from vct.engine.cascade.texture import SCALES_MM, textured
 from vct.engine.cascade.tissues import tissue_table
 from vct.engine.cascade.volumes import organ_log_ml, settling_step
 from vct.part import Part
+from vct.structures import STRUCTURES
 
 CANONICAL_MM = 4.0
+AIR_HU = -1000.0
 VOLUMES = (
     "liver",
     "spleen",
@@ -29,16 +35,24 @@ VOLUMES = (
     "stomach",
     "urinary_bladder",
 )
-"""Organs whose volumes an anatomy draws."""
+"""Organs whose volumes an anatomy draws, and meets by its displacement."""
+FATS = ("torso_fat", "subcutaneous_fat")
+"""Drawn too; the first is met by trading bowel for fat, the second by the thickness under the skin."""
 VOLUME_SCALE = 1000.0
-"""A code holds ln ml times this, so that organ volumes weigh about as much as the displacement among its modes."""
-SETTLING = 5
+SKIN_SCALE = 50.0
+"""A code holds ln ml and ln thickness times these, so that they weigh about as much as the displacement among its
+modes."""
+SETTLING_MM = (8.0, 8.0, 8.0, 4.0, 4.0)
+"""Where volumes are looked at, step by step: coarsely first, which costs an eighth."""
+MOST_THICKER = 0.4
+"""Of ln thickness, in one step of settling (assumed)."""
 
 
 class AnatomyConfig(Part):
     """One sex's model: lattice of the displacement, tissues and organs with factors of their own, the code's diffusion.
 
-    `volumes` are structures or groups of `vct.structures` whose volumes are drawn and then met by the displacement.
+    `volumes` are structures or groups of `vct.structures` whose volumes are drawn and then met by the displacement;
+    the volumes of `FATS` are drawn after them.
     """
 
     spans: Spans
@@ -47,13 +61,22 @@ class AnatomyConfig(Part):
     code: CodeConfig
     spacing_mm: float = Field(default=CANONICAL_MM, gt=0.0)
 
+    @property
+    def parts(self) -> tuple[int, int, int, int, int]:
+        """How many of a body's numbers are coefficients, thicknesses, ln ml, ln SUV and HU / 100, in this order."""
+        tissues = len(self.tissues)
+        coefficients = 3 * math.prod(lattice_shape(self.spans))
+        return coefficients, ANGLES * LEVELS, len(self.volumes) + len(FATS), tissues, tissues
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blueprint:
-    """A drawn body: displacement coefficients (3, i, j, k) in mm; mean SUV and HU by tissue, both (tissues,); ln ml of
-    organs on a torso of nominal length, (volumes,)."""
+    """A drawn body: displacement coefficients (3, i, j, k) in mm; thickness under the skin as `skin.thickness` has it,
+    (angles, levels); mean SUV and HU by tissue, both (tissues,); ln ml of the volumes and of `FATS` on a torso of
+    nominal length, (volumes + 2,)."""
 
     coefficients: torch.Tensor
+    thickness: torch.Tensor
     suv: torch.Tensor
     hu: torch.Tensor
     log_ml: torch.Tensor
@@ -72,12 +95,15 @@ class Anatomy(nn.Module):
     """One sex's canonical body and the diffusion over what makes a patient of it.
 
     Buffers, (X, Y, Z) at `config.spacing_mm`: `labels` uint8; `pattern`, the SUV over its tissue's mean; `relief`, the
-    HU minus its tissue's mean.
+    HU minus its tissue's mean, and the couch's own outside. `axis` (2, Z) is the line that the skin is seen from,
+    `grain` (scales, 2, tissues + 1) how strong texture is, as `vct.engine.cascade.texture` has it.
     """
 
     labels: torch.Tensor
     pattern: torch.Tensor
     relief: torch.Tensor
+    axis: torch.Tensor
+    grain: torch.Tensor
 
     def __init__(self, config: AnatomyConfig) -> None:
         super().__init__()
@@ -86,65 +112,122 @@ class Anatomy(nn.Module):
         self.register_buffer("labels", torch.zeros(shape, dtype=torch.uint8))
         self.register_buffer("pattern", torch.ones(shape))
         self.register_buffer("relief", torch.zeros(shape))
+        self.register_buffer("axis", torch.zeros(2, shape[2]))
+        self.register_buffer("grain", torch.zeros(len(SCALES_MM), 2, len(config.tissues) + 1))
         self.code = CodeModel(config.code)
 
     def split(self, raw: torch.Tensor) -> Blueprint:
-        """The body that a long vector (raw,) describes: coefficients, scaled ln ml, ln SUV, HU / 100, one after
-        another."""
-        tissues, volumes = len(self.config.tissues), len(self.config.volumes)
-        first = raw.numel() - 2 * tissues - volumes
-        coefficients, log_ml, log_suv, hu = torch.split(raw, [first, volumes, tissues, tissues])
+        """The body that a long vector (raw,) describes: coefficients, thickness, ln ml, ln SUV, HU / 100, one after
+        another, all but the first and the last two scaled."""
+        coefficients, thickness, log_ml, log_suv, hu = torch.split(raw, self.config.parts)
         return Blueprint(
             coefficients=coefficients.reshape(3, *lattice_shape(self.config.spans)),
+            thickness=thickness.reshape(ANGLES, LEVELS) / SKIN_SCALE,
             suv=log_suv.exp(),
             hu=hu * 100.0,
             log_ml=log_ml / VOLUME_SCALE,
         )
 
     def settled(self, blueprint: Blueprint) -> Blueprint:
-        """The same body with its organs grown or shrunk, each about its own middle, to the volumes that were drawn.
+        """The same body with its organs grown or shrunk, each about its own middle, and its fat with them, to the
+        volumes that were drawn.
 
         A displacement drawn from smooth fields loses some of the spread of small organs; their volumes are drawn with
         it and hold.
         """
-        coefficients = blueprint.coefficients
-        for _ in range(SETTLING):
-            named = self.named(coefficients, self.config.spacing_mm)
-            miss = blueprint.log_ml - self.log_ml(named)
-            coefficients = coefficients + settling_step(named, self.config.volumes, miss, self.config.spans)
-        return replace(blueprint, coefficients=coefficients)
+        for coarse_mm in SETTLING_MM:
+            spacing_mm = max(coarse_mm, self.config.spacing_mm)
+            named = self._shaped(blueprint, spacing_mm)[0]
+            miss = blueprint.log_ml - organ_log_ml(named, (*self.config.volumes, *FATS), spacing_mm)
+            moved = settling_step(named, self.config.volumes, miss[: -len(FATS)], self.config.spans)
+            thicker = miss[-1].clamp(-MOST_THICKER, MOST_THICKER)
+            blueprint = replace(
+                blueprint, coefficients=blueprint.coefficients + moved, thickness=blueprint.thickness + thicker
+            )
+        return blueprint
 
-    def named(self, coefficients: torch.Tensor, spacing_mm: float) -> torch.Tensor:
-        """(X, Y, Z) uint8 labels of the canonical body under a displacement."""
-        shift = field(coefficients[None], shape_at(spacing_mm))
-        return warped(self.labels[None, None].float(), shift, mode="nearest")[0, 0].to(torch.uint8)
+    def named(self, blueprint: Blueprint, spacing_mm: float) -> torch.Tensor:
+        """(X, Y, Z) uint8 labels of a body."""
+        return self._traded(self._shaped(blueprint, spacing_mm)[0], blueprint, spacing_mm)[0]
 
-    def log_ml(self, named: torch.Tensor) -> torch.Tensor:
-        """(volumes,) ln ml of the organs in labels at the canonical body's spacing; of one voxel where one is lost."""
-        return organ_log_ml(named, self.config.volumes, self.config.spacing_mm)
-
-    def tissue_map(self) -> torch.Tensor:
-        """(X, Y, Z) int64: place in `config.tissues` of every canonical voxel; their number for air and the unknown."""
+    def tissue_map(self, labels: torch.Tensor, other: int) -> torch.Tensor:
+        """(X, Y, Z) int64: place in `config.tissues` of every voxel of labels; `other` for air and the unknown."""
         table, names = tissue_table()
         places = {name: place for place, name in enumerate(self.config.tissues)}
-        lookup = torch.tensor([places.get(names[number], len(places)) for number in table], device=self.labels.device)
-        return lookup[self.labels.long()]
+        lookup = torch.tensor([places.get(names[number], other) for number in table], device=labels.device)
+        return lookup[labels.long()]
 
-    def render(self, blueprint: Blueprint, spacing_mm: float, labels_mm: float | None = None) -> Render:
+    def fine_mm(self, spacing_mm: float) -> float:
+        """The spacing at which a body is rendered, before it is averaged to `spacing_mm`."""
+        return spacing_mm / max(1, round(spacing_mm / self.config.spacing_mm))
+
+    def render(
+        self,
+        blueprint: Blueprint,
+        spacing_mm: float,
+        labels_mm: float | None = None,
+        noise: torch.Tensor | None = None,
+    ) -> Render:
         """The body at any spacing of the model's grid; coarser than the canonical body it is averaged, in SUV.
 
-        Labels come at `labels_mm` where it is given: stage 2 refines images, the displacement refines labels.
+        Labels come at `labels_mm` where it is given: stage 2 refines images, the displacement refines labels. `noise`,
+        drawn by `texture.fields` at `fine_mm`, becomes texture.
         """
-        factor = max(1, round(spacing_mm / self.config.spacing_mm))
-        shift = field(blueprint.coefficients[None], shape_at(spacing_mm / factor))
-        ct, pet = functional.avg_pool3d(warped(self._painted(blueprint), shift), factor)[0]
-        return Render(ct=ct, pet=pet, labels=self.named(blueprint.coefficients, labels_mm or spacing_mm))
+        fine_mm = self.fine_mm(spacing_mm)
+        named, depth, shift = self._shaped(blueprint, fine_mm)
+        named, gut = self._traded(named, blueprint, fine_mm)
+        ct, pet = self._repainted(warped(self._painted(blueprint), shift)[0], blueprint, named, gut)
+        if noise is not None:
+            ct, pet = textured(ct, pet, self.grain, self.tissue_map(named, len(self.config.tissues)), noise)
+        inside = (depth / fine_mm + 0.5).clamp(0.0, 1.0)
+        ct = inside * ct + (1.0 - inside) * self._couch(named)
+        ct, pet = functional.avg_pool3d(torch.stack((ct, inside * pet))[None], round(spacing_mm / fine_mm))[0]
+        wanted_mm = labels_mm or spacing_mm
+        labels = named if wanted_mm == fine_mm else self.named(blueprint, wanted_mm)
+        return Render(ct=ct, pet=pet, labels=labels)
+
+    def _shaped(self, blueprint: Blueprint, spacing_mm: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Labels and depths under the skin (X, Y, Z), and displacements (1, 3, X, Y, Z) of a body."""
+        shift = field(blueprint.coefficients[None], shape_at(spacing_mm))
+        bare = warped(self.labels[None, None].float(), shift, mode="nearest")[0, 0].to(torch.uint8)
+        axis = functional.interpolate(self.axis[None], bare.shape[2], mode="linear")[0]
+        depth = depths(bare, blueprint.thickness, axis)
+        return clothed(bare, depth), depth, shift
+
+    def _traded(
+        self, named: torch.Tensor, blueprint: Blueprint, spacing_mm: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return traded(named, float(blueprint.log_ml[-len(FATS)].exp()), spacing_mm)
+
+    def _repainted(
+        self, images: torch.Tensor, blueprint: Blueprint, named: torch.Tensor, gut: torch.Tensor
+    ) -> torch.Tensor:
+        """(2, X, Y, Z) HU and SUV with the skin, and with bowel and fat where one took the other's place."""
+        means = torch.stack((blueprint.hu, blueprint.suv))
+        if "skin" in self.config.tissues:
+            skin = means[:, self.config.tissues.index("skin"), None, None, None]
+            images = torch.where(named == STRUCTURES["skin"], skin, images)
+        if "small_bowel" in self.config.tissues:
+            ends = [means[:, self.config.tissues.index(name), None, None, None] for name in ("fat", "small_bowel")]
+            images = torch.where(gut >= 0.0, torch.lerp(*ends, gut), images)
+        return images
 
     def _painted(self, blueprint: Blueprint) -> torch.Tensor:
-        """(1, 2, X, Y, Z) HU and SUV of the canonical body in the patient's tissues."""
-        place = self.tissue_map()
-        nothing = blueprint.suv.new_zeros(1)
-        suv = torch.cat((blueprint.suv, nothing))[place] * self.pattern
-        body = place < len(self.config.tissues)
-        hu = torch.where(body, torch.cat((blueprint.hu, nothing))[place] + self.relief, self.relief)
-        return torch.stack((hu, suv))[None]
+        """(1, 2, X, Y, Z) HU and SUV of the canonical body in the patient's tissues, in fat without end."""
+        fat = self.config.tissues.index("fat")
+        place = self.tissue_map(torch.where(self.labels == STRUCTURES["skin"], 0, self.labels), fat)
+        body = (self.labels > 0) & (self.labels != STRUCTURES["skin"])
+        hu = blueprint.hu[place] + torch.where(body, self.relief, 0.0)
+        return torch.stack((hu, blueprint.suv[place] * torch.where(body, self.pattern, 1.0)))[None]
+
+    def _couch(self, named: torch.Tensor) -> torch.Tensor:
+        """(X, Y, Z) HU of air and the couch of the canonical body, under the back of a body."""
+        outside = torch.where(self.labels == 0, self.relief, AIR_HU)
+        outside = functional.interpolate(outside[None, None], named.shape, mode="trilinear")[0, 0]
+        lower = _back(named) - round(_back(self.labels) * named.shape[1] / self.labels.shape[1])
+        return torch.roll(outside, lower, dims=1)
+
+
+def _back(labels: torch.Tensor) -> int:
+    """The first voxel along y that holds any of the body."""
+    return int((labels > 0).any(dim=2).any(dim=0).to(torch.uint8).argmax())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from vct.engine.cascade import checkpoint
-from vct.engine.cascade.anatomy import Anatomy, AnatomyConfig
+from vct.engine.cascade.anatomy import Anatomy, AnatomyConfig, Blueprint
 from vct.engine.cascade.checkpoint import Checkpoint
 from vct.engine.cascade.conditioning import demographics
 from vct.engine.cascade.grid import Length
@@ -22,8 +23,9 @@ from vct.engine.cascade.intensity import decode
 from vct.engine.cascade.lowres import Lowres, LowresConfig
 from vct.engine.cascade.sampler import THOROUGH, Schedule, code_noise, volume_noise
 from vct.engine.cascade.superres import Superres, SuperresConfig
+from vct.engine.cascade.texture import fields
 from vct.errors import InputError
-from vct.records import Patient
+from vct.records import Patient, Snapshot
 from vct.structures import STRUCTURES
 from vct.volume import Volume
 
@@ -65,25 +67,40 @@ class AnatomyBlueprint:
         return min(model.config.spacing_mm for model in self.models.values())
 
     def draw(
-        self, patients: Sequence[Patient], seed: int, spacing_mm: float, schedule: Schedule, labels_mm: float
+        self, snapshots: Sequence[Snapshot], seed: int, spacing_mm: float, schedule: Schedule, labels_mm: float
     ) -> tuple[Body, ...]:
         """Bodies at a spacing, labels at another. Codes are drawn with 32 evaluations whatever `schedule`: they cost
-        next to nothing.
+        next to nothing. The body is the patient's, its texture the visit's.
 
         Raises InputError for a sex that the weights do not know.
         """
         del schedule
         bodies = []
-        for patient in patients:
-            if patient.sex not in self.models:
-                raise InputError(f"the anatomy weights know no body of sex {patient.sex}")
-            model = self.models[patient.sex]
-            noise = code_noise(model.config.code.modes, seed, patient.id, "body")[None].to(self.device)
-            condition = demographics([patient]).to(self.device)
-            code = model.code.expected(condition) if self.mean else model.code.draw(condition, noise, THOROUGH)
-            drawn = model.render(model.settled(model.split(code[0])), spacing_mm, labels_mm)
-            bodies.append(Body(ct=drawn.ct, pet=drawn.pet, labels=drawn.labels))
+        for snapshot in snapshots:
+            patient = snapshot.patient
+            model, drawn = _body(self, patient, seed)
+            texture = None
+            if not self.mean:
+                texture = fields(model.fine_mm(spacing_mm), seed, patient.id, snapshot.visit.name, "texture")
+                texture = texture.to(self.device)
+            seen = model.render(drawn, spacing_mm, labels_mm, texture)
+            bodies.append(Body(ct=seen.ct, pet=seen.pet, labels=seen.labels))
         return tuple(bodies)
+
+
+@lru_cache(maxsize=2)
+def _body(blueprint: AnatomyBlueprint, patient: Patient, seed: int) -> tuple[Anatomy, Blueprint]:
+    """A patient's sex's model and body; kept from one visit to the next."""
+    if patient.sex not in blueprint.models:
+        raise InputError(f"the anatomy weights know no body of sex {patient.sex}")
+    model = blueprint.models[patient.sex]
+    condition = demographics([patient]).to(blueprint.device)
+    if blueprint.mean:
+        code = model.code.expected(condition)
+    else:
+        noise = code_noise(model.config.code.modes, seed, patient.id, "body")[None].to(blueprint.device)
+        code = model.code.draw(condition, noise, THOROUGH)
+    return model, model.settled(model.split(code[0]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,11 +123,12 @@ class VoxelBlueprint:
         return self.model.config.spacing_mm
 
     def draw(
-        self, patients: Sequence[Patient], seed: int, spacing_mm: float, schedule: Schedule, labels_mm: float
+        self, snapshots: Sequence[Snapshot], seed: int, spacing_mm: float, schedule: Schedule, labels_mm: float
     ) -> tuple[Body, ...]:
         """Bodies at the model's spacing, or averaged in SUV to a coarser one."""
         del labels_mm
         shape = self.model.shape
+        patients = [snapshot.patient for snapshot in snapshots]
         condition = demographics(patients).to(self.device)
         if self.mean:
             encoded = self.model.expected(condition)

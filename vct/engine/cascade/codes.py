@@ -2,7 +2,8 @@
 
 A body is a long vector (spline coefficients of its displacement, tissue factors). Its mean is a ridge regression on the
 demographics; what remains lives in a few principal modes; their scores, made white, are what the diffusion draws. A
-silent network leaves them standard normal, so that training can only add what a Gaussian lacks.
+silent network leaves them standard normal, so that training can only add what a Gaussian lacks. The numbers with a
+distribution of their own (volumes, uptake) are made normal, one by one, before modes are sought, and back after.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from vct.engine.cascade.sampler import Schedule
 from vct.part import Part
 
 FEATURES = 5
+KNOTS = torch.linspace(-2.0, 2.0, 17)
+"""Normal scores at which the distribution of a number is kept; straight beyond them."""
 
 
 class CodeConfig(Part):
-    """`raw` numbers a body, `modes` of them left after the regression, and the size of the network."""
+    """`raw` numbers a body, the last `shaped` of them with distributions of their own, `modes` left after the
+    regression, and the size of the network."""
 
     raw: int = Field(ge=1)
+    shaped: int = Field(default=0, ge=0)
     modes: int = Field(ge=1, le=512)
     condition: int = Field(default=4, ge=1, le=64)
     width: int = Field(default=128, ge=8, le=2048)
@@ -72,7 +77,8 @@ class CodeModel(nn.Module):
     """Demographics and noise to the long vector of a body.
 
     Buffers: `mean` (5, raw) regression; `modes` (modes, raw), one residual standard deviation long each; `mix`
-    (modes, modes) lower triangle of their correlation; `low` and `high` (condition,) the range that training covered.
+    (modes, modes) lower triangle of their correlation; `low` and `high` (condition,) the range that training covered;
+    `quantiles` (knots, shaped) what the last numbers are at the normal scores `KNOTS`.
     """
 
     mean: torch.Tensor
@@ -80,6 +86,7 @@ class CodeModel(nn.Module):
     mix: torch.Tensor
     low: torch.Tensor
     high: torch.Tensor
+    quantiles: torch.Tensor
 
     def __init__(self, config: CodeConfig) -> None:
         super().__init__()
@@ -89,6 +96,7 @@ class CodeModel(nn.Module):
         self.register_buffer("mix", torch.eye(config.modes))
         self.register_buffer("low", torch.full((config.condition,), -1e3))
         self.register_buffer("high", torch.full((config.condition,), 1e3))
+        self.register_buffer("quantiles", KNOTS[:, None].repeat(1, config.shaped))
         self.denoiser = Denoiser(CodeNet(config))
 
     def expected(self, condition: torch.Tensor) -> torch.Tensor:
@@ -108,7 +116,16 @@ class CodeModel(nn.Module):
         """(B, raw) bodies from demographics (B, condition) and standard normal noise (B, modes)."""
         held = self._held(condition)
         white = schedule.sample(lambda x, sigma: self.denoiser(x, sigma, condition=held), noise)
-        return self.expected(condition) + self.unwhiten(white) @ self.modes
+        return self.expected(condition) + self._shaped(self.unwhiten(white) @ self.modes)
+
+    def _shaped(self, left: torch.Tensor) -> torch.Tensor:
+        """Residuals (B, raw) whose last columns, normal scores, have taken on their own distributions."""
+        plain, scores = left.split([self.config.raw - self.config.shaped, self.config.shaped], dim=1)
+        step = float(KNOTS[1] - KNOTS[0])
+        at = (scores - float(KNOTS[0])) / step
+        low = at.floor().clamp(0, len(KNOTS) - 2).long()
+        first, second = self.quantiles.gather(0, low), self.quantiles.gather(0, low + 1)
+        return torch.cat((plain, first + (at - low) * (second - first)), dim=1)
 
     def _held(self, condition: torch.Tensor) -> torch.Tensor:
         return torch.minimum(torch.maximum(condition, self.low), self.high)

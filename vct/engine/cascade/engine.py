@@ -113,8 +113,7 @@ class Cascade:
             return ()
         with torch.inference_mode():
             first_mm = self.spacing_mm * FACTOR ** self._halvings()
-            people = [item.patient for item in snapshots]
-            drawn = self.blueprint.draw(people, seed, first_mm, self.schedule, self.spacing_mm)
+            drawn = self.blueprint.draw(snapshots, seed, first_mm, self.schedule, self.spacing_mm)
             return tuple(self._finish(item, body, seed) for item, body in zip(snapshots, drawn, strict=True))
 
     def _finish(self, snapshot: Snapshot, body: blueprints.Body, seed: int) -> Scan:

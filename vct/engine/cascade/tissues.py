@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from vct.structures import STRUCTURES
@@ -42,10 +43,11 @@ _ALIGNED = (
     ("femora", ("femur_",)),
     ("bowel", ("colon", "small_bowel")),
 )
-BODY = "body"
 LEAN = "lean"
 CAVITY = "cavity"
-STRUCTURE_NAMES = (BODY, LEAN, CAVITY, *(name for name, _ in _ALIGNED))
+BELLY = "belly"
+GUT = ("colon", "small_bowel", "duodenum")
+STRUCTURE_NAMES = (LEAN, CAVITY, BELLY, *(name for name, _ in _ALIGNED))
 _OUTER = ("subcutaneous_fat", "skin", "breast")
 _WALL = ("muscle", "ribs", "vertebrae", "limb_bones", "costal_cartilages", "spinal_cord", "brain", "skull", "body")
 
@@ -72,16 +74,22 @@ def tissue_table() -> tuple[NDArray[np.uint8], tuple[str, ...]]:
 def structure_masks() -> NDArray[np.bool_]:
     """(structures, 256): which labels make up each of `STRUCTURE_NAMES`.
 
-    "lean" is the body without its outer fat, "cavity" what muscle and bone enclose: viscera, vessels and their fat.
+    "lean" is the body without its outer fat, "cavity" what muscle and bone enclose: viscera, vessels and their fat,
+    "belly" the bowel and that fat.
     """
     masks = np.zeros((len(STRUCTURE_NAMES), 256), dtype=np.bool_)
     masks[0, 1:] = True
-    masks[1, 1:] = True
-    masks[1, [STRUCTURES[name] for name in _OUTER]] = False
-    masks[2] = masks[1]
+    masks[0, [STRUCTURES[name] for name in _OUTER]] = False
+    masks[1] = masks[0]
     for structure, label in STRUCTURES.items():
-        masks[2, label] &= tissue_of(structure) not in _WALL
+        masks[1, label] &= tissue_of(structure) not in _WALL
+    masks[2, [STRUCTURES[name] for name in (*GUT, "torso_fat")]] = True
     for row, (_, starts) in enumerate(_ALIGNED, start=3):
         for structure, label in STRUCTURES.items():
             masks[row, label] = structure.startswith(starts)
     return masks
+
+
+def lean_labels(labels: torch.Tensor) -> torch.Tensor:
+    """Where labels are of the body without its outer fat, as booleans of the same shape."""
+    return torch.from_numpy(structure_masks()[0]).to(labels.device)[labels.long()]

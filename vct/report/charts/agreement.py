@@ -62,4 +62,5 @@ def _panel(
         alt=f"Bland-Altman plot of {readout}: bias {bias}, limits of agreement {low} to {high}{in_unit(unit)}.",
         spec=finished(drawn, *layers, height=230),
         frame=frame,
+        sources=("measurement",),
     )

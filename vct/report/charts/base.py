@@ -49,7 +49,7 @@ class Figure:
     """A chart: its Vega-Lite specification, the table that it draws and what it says in words.
 
     `name` is also the name of the table's CSV file; `alt` stands for the chart where it cannot be seen. `table`
-    is printed below the chart, `table_frame` holds its numbers.
+    is printed below the chart, `table_frame` holds its numbers. `sources` are further tables that the caption quotes.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Figure:
     legends: tuple[Legend, ...] = ()
     table: Table | None = None
     table_frame: pd.DataFrame | None = None
+    sources: tuple[str, ...] = ()
 
     @property
     def frames(self) -> dict[str, pd.DataFrame]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from vct.records import Comparison, TrialResult
-from vct.report.answer import analysis, is_ratio
+from vct.report.answer import analysis
 from vct.report.charts.base import GREY, Figure, arm_colour, arm_legend, base_chart, finished, inline
 from vct.report.numbers import estimate, unit_of
 from vct.report.tables import arms_of
-from vct.report.wording import method_name
+from vct.report.wording import is_ratio, method_name
 
 ROW = 26
 
@@ -39,7 +39,7 @@ def forest(result: TrialResult) -> Figure | None:
     columns = ["subgroup", "arm", "reference", "estimate", "ci_low", "ci_high", "n", "n_reference"]
     frame = pd.DataFrame(table, columns=columns)
     first, several = rows[0], frame["arm"].nunique() > 1
-    null = 1.0 if is_ratio(first) else 0.0
+    null = 1.0 if is_ratio(first.quantity) else 0.0
     positive = frame[["estimate", "ci_low"]].dropna().gt(0).all(axis=None)
     scale = alt.Scale(type="log") if null and positive else alt.Scale(zero=False)
     unit = unit_of(first.unit, first.quantity).strip()

@@ -66,4 +66,5 @@ def spaghetti(result: TrialResult) -> Figure | None:
         spec=finished(shown, *layers),
         frame=shown,
         legends=arm_legend(arms),
+        sources=("readings",),
     )

@@ -53,6 +53,7 @@ def survival(result: TrialResult) -> Figure | None:
         legends=arm_legend(arms),
         table=_table(at_risk),
         table_frame=at_risk,
+        sources=("figure_survival_at_risk",),
     )
 
 
@@ -89,8 +90,10 @@ def _at_risk(outcomes: Sequence[Outcome], arms: Sequence[str]) -> pd.DataFrame:
     rows = []
     for arm in arms:
         own = [item.time_days or 0.0 for item in outcomes if item.arm == arm]
-        rows += [(arm, day, sum(time >= day for time in own)) for day in range(0, int(last) + 1, step)]
-    return pd.DataFrame(rows, columns=["arm", "day", "at_risk"])
+        events = sum(bool(item.event) for item in outcomes if item.arm == arm)
+        days = range(0, int(last) + 1, step)
+        rows += [(arm, day, sum(time >= day for time in own), len(own), events) for day in days]
+    return pd.DataFrame(rows, columns=["arm", "day", "at_risk", "patients_in_all", "events_in_all"])
 
 
 def _table(at_risk: pd.DataFrame) -> Table:

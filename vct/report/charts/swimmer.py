@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from vct.records import TrialResult
 from vct.report.charts.base import Figure, Legend, arm_colour, arm_legend, base_chart, evenly, finished
 from vct.report.charts.select import survival
@@ -21,10 +23,12 @@ def swimmer(result: TrialResult) -> Figure | None:
     planned = {item.visit.name for item in result.enrolment.attendance}
     if not result.readings or (not ends and len(planned) < 3):
         return None
-    rows = []
+    rows, scans = [], defaultdict(list)
+    for seen in result.enrolment.attendance:
+        if seen.status == "done":
+            scans[seen.patient, seen.arm].append(seen.visit.day)
     for patient in result.enrolment.patients:
-        own = [item for item in result.enrolment.attendance if (item.patient, item.arm) == (patient.id, patient.arm)]
-        marks = [(item.visit.day, "scan") for item in own if item.status == "done"]
+        marks = [(day, "scan") for day in scans[patient.id, patient.arm]]
         end = ends.get((patient.id, patient.arm))
         if end is not None and end.event and end.time_days is not None:
             marks.append((end.time_days, "event"))

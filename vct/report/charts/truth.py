@@ -67,6 +67,7 @@ def _panel(index: int, readout: str, unit: str, pairs: list[Pair], arms: list[st
         alt=f"Scatter plot of {readout}: {some} readings against the planted truth; {_above(drawn)}.",
         spec=finished(drawn, *layers, height=230),
         frame=frame,
+        sources=("measurement",),
     )
 
 

@@ -8,12 +8,19 @@ const options = {
   renderer: "svg",
   tooltip: { disableDefaultStyle: true },
 };
-for (const [name, spec] of Object.entries(specs)) {
-  const place = document.getElementById(name);
-  vegaEmbed(place, spec, options)
-    // The element around it has the words; Vega's own roles say nothing more.
-    .then(() => place.querySelector("svg").setAttribute("aria-hidden", "true"))
-    .catch((error) => {
+
+/** One chart after the other, so that the page can be read and scrolled meanwhile. */
+async function drawAll() {
+  for (const [name, spec] of Object.entries(specs)) {
+    const place = document.getElementById(name);
+    await new Promise((next) => setTimeout(next));
+    try {
+      await vegaEmbed(place, spec, options);
+      // The element around it has the words; Vega's own roles say nothing more.
+      place.querySelector("svg").setAttribute("aria-hidden", "true");
+    } catch (error) {
       place.textContent = "This chart could not be drawn (" + error.message + "); its numbers are in the CSV file named below.";
-    });
+    }
+  }
 }
+drawAll();

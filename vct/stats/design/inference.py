@@ -13,7 +13,7 @@ import numpy as np
 
 from vct.errors import InputError
 from vct.stats.design.boundaries import NEVER, Walk, crossing, root
-from vct.stats.design.group_sequential import GroupSequential
+from vct.stats.design.group_sequential import MIN_GAP, Boundaries, GroupSequential
 
 QUADRATURE = 40
 """Gauss-Hermite nodes of the predictive power: exact to 1e-8 for smooth conditional power."""
@@ -75,44 +75,64 @@ def stopped(
     )
 
 
-def conditional_power(design: GroupSequential, look: int, z: float, drift: float) -> float:
+def conditional_power(
+    design: GroupSequential, look: int, z: float, drift: float, *, observed: Sequence[float] | None = None
+) -> float:
     """Probability of rejecting in the planned direction at a later look, given `z` at `look` (from 1).
 
     `drift` is the expected z at full information: `design.drift()` for the planned effect, z / sqrt(information) for
-    the trend so far. Binding and non-binding futility are both obeyed.
+    the trend so far. Binding and non-binding futility are both obeyed. `observed` holds the information of each look so
+    far over the planned maximum when it is not as planned; the later looks are then taken where they were planned.
     """
-    _check_interim(design, look)
-    bounds = design.bounds()
-    walk = Walk(design.information, drift, np.array([z]), np.ones(1), design.information[look - 1], look)
+    information, bounds = _ahead(design, look, observed)
+    walk = Walk(information, drift, np.array([z]), np.ones(1), information[look - 1], look)
     total = 0.0
-    for low, high, hole in zip(bounds.lower[look:], bounds.upper[look:], bounds.inner[look:], strict=True):
+    for low, high, hole in zip(bounds.lower, bounds.upper, bounds.inner, strict=True):
         total += walk.above(high)
         walk = walk.go_on(low, high, hole)
     return total
 
 
 def predictive_power(
-    design: GroupSequential, look: int, z: float, *, prior_mean: float = 0.0, prior_sd: float = np.inf
+    design: GroupSequential,
+    look: int,
+    z: float,
+    *,
+    prior_mean: float = 0.0,
+    prior_sd: float = np.inf,
+    observed: Sequence[float] | None = None,
 ) -> float:
     """Conditional power averaged over what is believed of the drift after `look`; a flat prior when prior_sd is inf.
 
     The prior is normal, on the drift (the expected z at full information); Spiegelhalter, Freedman and Blackburn
-    (doi:10.1016/0197-2456(86)90003-6).
+    (doi:10.1016/0197-2456(86)90003-6). `observed` as for `conditional_power`.
     """
     if prior_sd <= 0:
         raise InputError(f"prior_sd must be positive (got {prior_sd:g})")
-    _check_interim(design, look)
-    here = design.information[look - 1]
+    here = _ahead(design, look, observed)[0][look - 1]
     precision = here + prior_sd**-2
     mean = (z * np.sqrt(here) + prior_mean * prior_sd**-2) / precision
     x, w = np.polynomial.hermite_e.hermegauss(QUADRATURE)
-    powers = [conditional_power(design, look, z, float(mean + u / np.sqrt(precision))) for u in x]
+    powers = [conditional_power(design, look, z, float(mean + u / np.sqrt(precision)), observed=observed) for u in x]
     return float(w @ np.array(powers) / w.sum())
 
 
-def _check_interim(design: GroupSequential, look: int) -> None:
-    if not 0 < look < len(design.information):
+def _ahead(
+    design: GroupSequential, look: int, observed: Sequence[float] | None
+) -> tuple[tuple[float, ...], Boundaries]:
+    """Information of the looks so far and of those still to come, and the boundaries of the latter."""
+    bounds = design.bounds()
+    so_far = design.information[:look] if observed is None else tuple(observed)
+    if len(so_far) != look or not 0 < look < len(design.information):
         raise InputError(f"an interim look must be 1 to {len(design.information) - 1} (got {look})")
+    later = tuple(t for t in design.information[look:] if t - so_far[-1] >= MIN_GAP)
+    if not later:
+        raise InputError(f"information of {so_far[-1]:g} leaves nothing to come")
+    path, left = (*so_far, *later), len(later)
+    upper = bounds.upper[-left:] if observed is None or not design.adapts else design.at(path, final=True)[look:]
+    two = design.sides == 2
+    lower = tuple(-z for z in upper) if two else (*bounds.lower[-left:-1], upper[-1])
+    return path, Boundaries(upper, lower, (*bounds.inner[-left:-1], upper[-1] if two else 0.0), bounds.drift)
 
 
 def _path(

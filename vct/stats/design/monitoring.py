@@ -10,12 +10,13 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from vct.errors import InputError
 from vct.part import EndpointName, Part, VisitName
 from vct.records import Comparison, Decision
 from vct.stats.base import Analysis
 from vct.stats.design.fixed import Fixed
 from vct.stats.design.group_sequential import MIN_GAP, GroupSequential
-from vct.stats.design.inference import stopped
+from vct.stats.design.inference import conditional_power, predictive_power, stopped
 from vct.stats.design.reestimation import BlindedReestimation
 from vct.stats.design.rules import AnyDesign
 from vct.stats.design.simon import SimonTwoStage
@@ -115,6 +116,11 @@ class Monitoring(Part):
 
     def problems(self, analyses: Sequence[Analysis], sample_size: int, ratios: Sequence[int]) -> Iterator[Broken]:
         """What cannot be with these analyses, this size and arms of these ratios: (place, rule, value, nearest)."""
+        try:
+            looks = self.rule.looks()
+        except InputError as error:
+            yield ("design", "rule"), str(error), _kind(self.rule), None
+            return
         if self.by_arm:
             n = self.arm_size()
             need = max(math.ceil(n * sum(ratios) / ratio) for ratio in ratios)
@@ -122,29 +128,49 @@ class Monitoring(Part):
                 rule = f"each arm needs {n} patients: {need} in all, more than sample_size"
                 yield ("sample_size",), rule, str(sample_size), None
             return
-        if self.events is not None and self.events > sample_size:
-            yield ("design", "events"), f"more events than the {sample_size} patients", str(self.events), None
-        if self.values is not None and self.values > sample_size:
-            yield ("design", "values"), f"more values than the {sample_size} patients", str(self.values), None
-        if self.reestimate_at is not None and self.reestimate_at > sample_size:
-            yield (
-                ("design", "reestimate_at"),
-                f"more values than the {sample_size} patients",
-                str(self.reestimate_at),
-                None,
-            )
+        for name, number in (("events", self.events), ("values", self.values), ("reestimate_at", self.reestimate_at)):
+            if number is not None and number > sample_size:
+                what = "events" if name == "events" else "values"
+                yield ("design", name), f"more {what} than the {sample_size} patients", str(number), None
         if len(ratios) > 2:
             yield ("design", "rule", "kind"), "needs one arm or two", str(len(ratios)), None
         fitting = self._fitting(analyses)
         if len(fitting) != 1:
             found = ", ".join(_kind(item) for item in analyses if item.endpoint == self.primary) or "none"
             which = "names none of" if not fitting else "must name one of"
-            yield (
-                ("design", "analysis"),
-                f"{which} the analyses of {self.primary!r} ({found})",
-                str(self.analysis),
-                None,
-            )
+            rule = f"{which} the analyses of {self.primary!r} ({found})"
+            yield ("design", "analysis"), rule, str(self.analysis), None
+            return
+        first = math.ceil(looks[0].fraction * self.maximum(sample_size) - 1e-9)
+        if len(looks) > 1 and first < 2 * len(ratios):
+            rule = f"the first look would have {first} of {self.maximum(sample_size)}: too few for any test"
+            yield ("design", "rule", "information"), rule, f"{looks[0].fraction:g}", None
+        yield from self._of_the_test(fitting[0])
+        yield from self._of_reestimation(ratios)
+
+    def _of_the_test(self, analysis: Analysis) -> Iterator[Broken]:
+        """What the deciding analysis cannot do."""
+        side = getattr(analysis, "alternative", "two_sided")
+        if side == "two_sided":
+            return
+        if getattr(self.rule, "sides", 1) == 2:
+            yield ("design", "rule", "sides"), f"two-sided, but the deciding test asks for {side!r} only", "2", None
+        wanted = "higher" if side == "greater" else "lower"
+        if self.benefit != wanted:
+            rule = f"the deciding test asks for {side!r}, so benefit is {wanted!r}"
+            yield ("design", "benefit"), rule, self.benefit, wanted
+
+    def _of_reestimation(self, ratios: Sequence[int]) -> Iterator[Broken]:
+        """What does not fit the rule of re-estimation, which sizes two equal arms at the design's own error."""
+        plan, rule = self.reestimation, self.rule
+        if plan is None or not isinstance(rule, Fixed):
+            return
+        if len(set(ratios)) != 1 or len(ratios) != 2:
+            shares = ":".join(map(str, ratios))
+            yield ("design", "reestimation"), "sizes two arms of equal ratio", shares, None
+        if abs(plan.alpha / plan.sides - rule.alpha / rule.sides) > 1e-9:
+            error = f"its error in one direction differs from the design's {rule.alpha / rule.sides:g}"
+            yield ("design", "reestimation", "alpha"), error, f"{plan.alpha / plan.sides:g}", None
 
     def deciding(self, analyses: Sequence[Analysis]) -> Analysis:
         """The analysis that decides, on its ITT set and without subgroups."""
@@ -195,6 +221,28 @@ class Monitoring(Part):
         return sign * math.copysign(float(-ndtri(max(p, 1e-300) / 2.0)), away)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospects:
+    """Conditional power under the planned effect and under the trend so far, and predictive power (flat prior)."""
+
+    conditional_power: float
+    conditional_power_trend: float
+    predictive_power: float
+
+
+def prospects(rule: GroupSequential, z: float, observed: Sequence[float]) -> Prospects | None:
+    """What the looks to come promise after `z` at the last of the looks `observed`; None when none is to come."""
+    path = apart(observed)
+    if len(path) >= len(rule.information) or path[-1] > 1.0 - MIN_GAP:
+        return None
+    look, trend = len(path), z / math.sqrt(path[-1])
+    return Prospects(
+        conditional_power=conditional_power(rule, look, z, rule.drift(), observed=path),
+        conditional_power_trend=conditional_power(rule, look, z, trend, observed=path),
+        predictive_power=predictive_power(rule, look, z, observed=path),
+    )
+
+
 def apart(observed: Sequence[float]) -> tuple[float, ...]:
     """The looks' information without those that another follows too closely to be told apart."""
     kept = [now for now, later in pairwise(observed) if later - now >= MIN_GAP]
@@ -208,9 +256,7 @@ def is_ratio(quantity: str) -> bool:
 
 def null_of(comparison: Comparison, analysis: Analysis) -> float:
     """The estimate that would mean no effect."""
-    if isinstance(analysis, OneSample):
-        return analysis.null_mean if analysis.null_mean is not None else analysis.null_rate or 0.0
-    return 1.0 if is_ratio(comparison.quantity) else 0.0
+    return 1.0 if is_ratio(comparison.quantity) else analysis.null
 
 
 def final_statement(
@@ -251,5 +297,5 @@ def final_statement(
     )
 
 
-def _kind(analysis: Analysis) -> str:
-    return str(getattr(analysis, "kind", type(analysis).__name__))
+def _kind(part: Part) -> str:
+    return str(getattr(part, "kind", type(part).__name__))

@@ -68,8 +68,10 @@ class BlindedReestimation(Part):
             variance -= n * self.difference**2 / (4.0 * (n - 1))
         if variance <= 0:
             raise InputError("the blinded variance is below what the planned difference alone would make")
-        sd = math.sqrt(variance)
+        return self.sized(math.sqrt(variance), n)
+
+    def sized(self, sd: float, n: int) -> Reestimated:
+        """The new size from a standard deviation within the arms, when `n` patients have come in."""
         wanted = two_means(self.difference, sd, alpha=self.alpha, power=self.power, sides=self.sides).control
-        lowest = max(self.planned_per_arm if self.restricted else 2, math.ceil(n / 2))
-        wanted = max(wanted, lowest)
+        wanted = max(wanted, self.planned_per_arm if self.restricted else 2, math.ceil(n / 2))
         return Reestimated(per_arm=min(wanted, self.maximum_per_arm), sd=sd, capped=wanted > self.maximum_per_arm)
