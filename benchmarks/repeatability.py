@@ -85,7 +85,9 @@ def whole_chain(patients: int, resolution_mm: float) -> None:
     engine = make_engine("phantom", resolution_mm)
     result = run(protocol, engine)
     print(f"\n{engine.name}, {patients} patients of test_retest, seed {protocol.seed}")
-    print("| readout | within-patient CV, % (95 % CI) | of the planted uptake | fall, % | rise, % |\n|---|---|---|---|---|")
+    print(
+        "| readout | within-patient CV, % (95 % CI) | of the planted uptake | fall, % | rise, % |\n|---|---|---|---|---|"
+    )
     print("| Lodge 2017, SUV | about 10 | | | |\n| Weber 2015, SUVpeak, ACRIN 6678 | 12 | | -28 | 39 |")
     for endpoint in ("SUVpeak", "SUVmax", "liver"):
         at = {(c.quantity, c.source): c for c in result.comparisons if c.endpoint == endpoint}
