@@ -21,7 +21,10 @@ POWER = """n,effect,endpoint,analysis,arm,quantity,value,mc_se,replicates
 80,0,SULpeak change,ancova,new drug,type_i_error,0.049,0.0068,1000
 80,1,,,,expected_n,71.5,0.4,1000
 """
-LOST = "endpoint,source,variance,share,patients_cost,mc_se\nSULpeak change,reader,30,0.15,12,4\nSULpeak change,total,200,1,80,20\n"
+LOST = """endpoint,source,variance,share,patients_cost,mc_se
+SULpeak change,reader,30,0.15,12,4
+SULpeak change,total,200,1,80,20
+"""
 
 
 @pytest.fixture
