@@ -29,9 +29,7 @@ def main(patients: int, resolution_mm: float, out: Path | None) -> None:
     protocol = protocol.model_copy(update={"reading": Panel(readers=(EXPERT,)), "readouts": read})
     engine = make_engine("phantom", resolution_mm)
     parts = decompose(protocol, engine, ENDPOINT, patients=patients, effect=EFFECT)
-    print(
-        f"{ENDPOINT} of nsclc_metabolic_response, {patients} patients, {engine.name}, seed {protocol.seed}; {hardware()}"
-    )
+    print(f"{ENDPOINT} of {protocol.title!r}, {patients} patients, {engine.name}, seed {protocol.seed}; {hardware()}")
     print("| source | variance | Monte Carlo SE | share, % | patients |\n|---|---|---|---|---|")
     for part in parts:
         share, cost = f"{100.0 * part.share:.0f}", f"{part.patients_cost or 0.0:.0f}"

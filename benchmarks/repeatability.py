@@ -96,7 +96,7 @@ class Block:
 
     name: str = "block 4 mm"
 
-    def generate(self, snapshot: Snapshot, seed: int) -> Scan:
+    def generate(self, snapshot: Snapshot, seed: int) -> Scan:  # noqa: ARG002
         """The scan before the scanner."""
         grid = Grid(shape=(50, 50, 34), spacing_mm=(4.0,) * 3, origin_mm=(-98.0, -98.0, -66.0))
         x, y, z = grid.axes_mm()
