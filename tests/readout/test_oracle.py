@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from vct.readout.burden import Mtv, Tlg
-from vct.readout.intensity import SuvMax, SuvPeak
+from vct.readout.intensity import QPet, SuvMax, SuvPeak
 from vct.readout.thresholds import FixedThreshold, FractionThreshold, Threshold
 from vct.records import Mark, Reading, Scan, Study
 from vct.shapes import Region
@@ -80,3 +80,10 @@ def test_second_implementation_of_volume_and_glycolysis(
     assert 1000.0 * volume == pytest.approx(mirp["volume_voxels_mm3"])
     assert 1000.0 * glycolysis == pytest.approx(mirp["mean"] * mirp["volume_voxels_mm3"], rel=1e-5)
     assert 1000.0 * glycolysis == pytest.approx(mirp["integrated_intensity"], rel=0.02), "by its mesh's volume"
+
+
+def test_qpet_of_a_region_of_one_voxel_is_that_voxel(make_scan: Make) -> None:
+    one = Region((slice(5, 6), slice(5, 6), slice(5, 6)), np.ones((1, 1, 1), np.bool_))
+    mark = Mark(id="M01", region=one, at_mm=(0.0, 0.0, 0.0), volume_ml=0.1, organ="body")
+    scan = replace(make_scan(), study=Study(reader="", marks=(mark,), targets=("M01",)))
+    assert value(QPet().measure(scan)) == pytest.approx(scan.pet.data[5, 5, 5] / 2.0, rel=1e-3)
