@@ -21,7 +21,10 @@ POWER = """n,effect,endpoint,analysis,arm,quantity,value,mc_se,replicates
 80,0,SULpeak change,ancova,new drug,type_i_error,0.049,0.0068,1000
 80,1,,,,expected_n,71.5,0.4,1000
 """
-LOST = "endpoint,source,variance,share,patients_cost,mc_se\nSULpeak change,reader,30,0.15,12,0.1\n"
+LOST = """endpoint,source,variance,share,patients_cost,mc_se
+SULpeak change,reader,30,0.15,12,4
+SULpeak change,total,200,1,80,20
+"""
 
 
 @pytest.fixture
@@ -49,6 +52,17 @@ def test_power_is_drawn_over_patients_with_its_error(folder) -> None:
     assert (first["low"], first["high"]) == pytest.approx((0.61 - 1.96 * 0.0154, 0.61 + 1.96 * 0.0154), abs=1e-4)
     assert set(frame["quantity"]) == {"power", "type_i_error"}
     assert charts.power(pd.DataFrame({"quantity": ["bias"]})) is None
+
+
+def test_lost_power_is_drawn_with_its_error(result, folder) -> None:
+    adopt(folder / "run", [folder / "study"])
+    figure = charts.variance(companions(folder / "run")["decompose"])
+    (reader,) = figure.frame.to_dict("records")
+    assert (reader["low"], reader["high"]) == pytest.approx((0.15 - 1.96 * 0.02, 0.15 + 1.96 * 0.02), abs=1e-4)
+    text = write(result, folder / "run").read_text()
+    assert "30.0 ± 4.00" in text
+    assert "figure_decompose" in text
+    assert charts.variance(pd.DataFrame(columns=["endpoint", "source", "variance", "share", "mc_se"])) is None
 
 
 def test_a_folder_without_tables_and_a_damaged_table_are_refused(folder) -> None:

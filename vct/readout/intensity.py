@@ -202,8 +202,8 @@ def _four_hottest(scan: Scan, mark: Mark) -> float:
         for place in ((x - 1, y, z), (x + 1, y, z), (x, y - 1, z), (x, y + 1, z), (x, y, z - 1), (x, y, z + 1)):
             if all(0 <= at < n for at, n in zip(place, image.shape, strict=True)) and place not in taken:
                 edge[place] = float(image[place])
-        best = max(edge, key=lambda place: edge[place])
-        if edge.pop(best) == -np.inf:
+        best = max(edge, key=lambda place: edge[place], default=None)
+        if best is None or edge.pop(best) == -np.inf:
             break
         taken.append(best)
     return float(np.mean([scan.pet.data[mark.region.box][place] for place in taken]))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "power": ("n", "effect", "endpoint", "analysis", "quantity", "value", "mc_se", "replicates"),
-    "decompose": ("endpoint", "source", "variance", "share", "patients_cost"),
+    "decompose": ("endpoint", "source", "variance", "share", "patients_cost", "mc_se"),
 }
 """The files by name, and the columns that each must have."""
 

@@ -28,7 +28,8 @@ def write(result: TrialResult, folder: Path, images: Sequence[MipImage] = ()) ->
     if len(stated):
         frames["fidelity"] = stated
     curves = charts.power(frames["power"]) if "power" in frames else None
-    for figure in [*figures, *([curves] if curves else []), *panels, *agreement]:
+    parts = charts.variance(frames["decompose"]) if "decompose" in frames else None
+    for figure in [*figures, *(chart for chart in (curves, parts) if chart), *panels, *agreement]:
         frames |= figure.frames
     scans = packed_in(folder, result.enrolment.patients)
     if scans:
@@ -47,6 +48,7 @@ def write(result: TrialResult, folder: Path, images: Sequence[MipImage] = ()) ->
         panels=panels,
         agreement=agreement,
         curves=curves,
+        parts=parts,
         images=images,
         viewers=list(viewers),
     )

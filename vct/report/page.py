@@ -62,6 +62,7 @@ def html(
     panels: Sequence[Figure],
     agreement: Sequence[Figure],
     curves: Figure | None,
+    parts: Figure | None,
     images: Sequence[MipImage],
     viewers: Collection[str] = (),
 ) -> str:
@@ -70,7 +71,7 @@ def html(
     Sections without content are left out.
     """
     engine = str(result.provenance.get("engine", "unnamed"))
-    shown = [*figures, *([curves] if curves else []), *panels, *agreement]
+    shown = [*figures, *(chart for chart in (curves, parts) if chart), *panels, *agreement]
     style, script = asset("style.css"), asset("charts.js")
     bundle = _bundle() if shown else ""
     first, second = views.primary_results(result), views.secondary_results(result)
@@ -109,6 +110,7 @@ def html(
         secondary=second,
         operating=operating,
         curves=curves,
+        variance=parts,
         lost_power=studies.lost_power(frames["decompose"]) if "decompose" in frames else None,
         fidelity=stated,
         warnings=studies.warnings(result),

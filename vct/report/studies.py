@@ -36,8 +36,9 @@ def lost_power(frame: pd.DataFrame) -> Table:
         rows.append(Row((str(endpoint),), group=True))
         for item in group.to_dict("records"):
             share = f"{number(100 * item['share'], 1)} %"
-            rows.append(Row((words(item["source"]), number(item["variance"]), share, number(item["patients_cost"], 1))))
-    head = ("Source", "Variance", "Share", "Cost in patients")
+            variance = f"{number(item['variance'])} ± {number(item['mc_se'])}"
+            rows.append(Row((words(item["source"]), variance, share, number(item["patients_cost"], 1))))
+    head = ("Source", "Variance ± Monte Carlo SE", "Share", "Cost in patients")
     return Table(caption="Where the power went", csv="decompose", head=head, rows=tuple(rows))
 
 

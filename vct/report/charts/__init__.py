@@ -10,6 +10,7 @@ from vct.report.charts.spaghetti import spaghetti
 from vct.report.charts.survival import survival
 from vct.report.charts.swimmer import swimmer
 from vct.report.charts.truth import truth_panels
+from vct.report.charts.variance import variance
 from vct.report.charts.violin import violin
 from vct.report.charts.waterfall import waterfall
 
@@ -30,6 +31,7 @@ __all__ = [
     "survival",
     "swimmer",
     "truth_panels",
+    "variance",
     "violin",
     "waterfall",
 ]
