@@ -78,7 +78,7 @@ def rows(folder: Path, count: int, seconds: float) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     low = LowresTask(made_up(folder, count, 8.0), LOWRES["small"])
     high = SuperresTask(made_up(folder, count, 4.0), SUPERRES["small"], PATCH)
-    corner, cpu = (slice(0, PATCH),) * 3, torch.device("cpu")
+    corner = (slice(0, PATCH),) * 3
     readers: tuple[tuple[str, LowresTask | SuperresTask, tuple[slice, ...], Callable[[Draw], object]], ...] = (
         (
             "stage 1, small",
