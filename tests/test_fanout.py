@@ -17,7 +17,7 @@ import dask
 import pytest
 
 from vct import trial
-from vct.cluster import Cluster, Running
+from vct.cluster import Cluster, Local, Running
 from vct.errors import ClusterError, PatientError, RunError, StoppedError, StorageError
 from vct.fanout import map_patients
 from vct.journal import HIDDEN, Journal, Shard
@@ -36,7 +36,7 @@ Make = Callable[..., Any]
 def quick(monkeypatch: pytest.MonkeyPatch) -> Make:
     """The quick engine's class, here and in child processes."""
     monkeypatch.syspath_prepend(DOUBLES)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(DOUBLES), str(DOUBLES.parent.parent)]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(DOUBLES), str(DOUBLES.parent.parent), str(DOUBLES.parent)]))
     from quick import Quick
 
     return Quick
@@ -53,18 +53,19 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 @contextmanager
 def separate_cluster() -> Iterator[Cluster]:
-    """A scheduler and a worker of Dask as processes of their own, as an operator would start them."""
+    """A scheduler and two workers of Dask as processes of their own, as an operator would start them."""
     scheduler_file = Path(os.environ["PYTEST_TMP"]) / "scheduler.json"
     common = ["--scheduler-file", str(scheduler_file), "--no-dashboard"]
-    start = [sys.executable, "-m", "distributed.cli"]
-    scheduler = subprocess.Popen([*start[:2], "distributed.cli.dask_scheduler", *common, "--port", "0"])
-    worker = subprocess.Popen([*start[:2], "distributed.cli.dask_worker", *common, "--nthreads", "1", "--no-nanny"])
+    start = [sys.executable, "-m"]
+    scheduler = subprocess.Popen([*start, "distributed.cli.dask_scheduler", *common, "--port", "0"])
+    worker = [*start, "distributed.cli.dask_worker", *common, "--nthreads", "1", "--no-nanny"]
+    workers = [subprocess.Popen(worker) for _ in range(2)]
     try:
         while not scheduler_file.exists():
             time.sleep(0.1)
         yield Running(address=json.loads(scheduler_file.read_text())["address"])
     finally:
-        for process in (worker, scheduler):
+        for process in (*workers, scheduler):
             process.kill()
             process.wait()
 
@@ -74,13 +75,14 @@ def test_the_same_bytes_wherever_it_runs(quick: Make, tmp_path: Path, monkeypatc
     protocol, engine = trial_of(6), quick()
     here = trial.run(protocol, engine, out=tmp_path / "here", keep_scans="all")
     two = trial.run(protocol, engine, out=tmp_path / "two", keep_scans="all", workers=2)
+    trial.run(protocol, engine, out=tmp_path / "four", keep_scans="all", workers=4)
     with separate_cluster() as cluster:
         trial.run(protocol, engine, out=tmp_path / "cluster", keep_scans="all", cluster=cluster)
     for number in (1, 2, 3):
         trial.run_shard(Shard(number=number, of=3), protocol, engine, out=tmp_path / "shards", keep_scans="all")
     expected = files_of(tmp_path / "here")
     assert len([name for name in expected if name.endswith("_pet.nii.gz")]) == 12
-    for name in ("two", "cluster", "shards"):
+    for name in ("two", "four", "cluster", "shards"):
         assert files_of(tmp_path / name) == expected, name
     merged = trial.reopen(tmp_path / "shards")
     assert two.comparisons == here.comparisons == merged.comparisons
@@ -149,6 +151,30 @@ def test_a_worker_that_is_killed_is_replaced(quick: Make, tmp_path: Path) -> Non
     trial.run(trial_of(6), quick(), out=tmp_path / "whole")
     assert len(killed) == 1
     assert files_of(tmp_path / "run") == files_of(tmp_path / "whole")
+
+
+class Counted:
+    """A walk that notes in a file whenever it is unpickled, that is, whenever it arrives in a process."""
+
+    def __init__(self, notes: Path) -> None:
+        self.notes = notes
+
+    def __setstate__(self, state: dict[str, Path]) -> None:
+        self.__dict__ = state
+        with self.notes.open("a") as handle:
+            handle.write(f"{os.getpid()}\n")
+
+    def __call__(self, batch: tuple[int, ...]) -> int:
+        time.sleep(0.05)
+        return os.getpid()
+
+
+def test_the_walk_with_its_model_travels_once_to_each_worker(quick: Make, tmp_path: Path) -> None:
+    found = list(map_patients(Counted(tmp_path / "notes"), [(number,) for number in range(40)], Local(2)))
+    assert len(found) == 40
+    arrivals = [int(pid) for pid in (tmp_path / "notes").read_text().split() if int(pid) != os.getpid()]
+    assert sorted(arrivals) == sorted({pid for _, pid in found})
+    assert len(arrivals) == 2
 
 
 @pytest.mark.slow

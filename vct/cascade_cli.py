@@ -24,6 +24,7 @@ Rate = Annotated[float | None, typer.Option("--learning-rate", help="peak learni
 Precision = Annotated[str, typer.Option(help="32-true or bf16-mixed")]
 Accelerator = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 Devices = Annotated[int, typer.Option(help="processes on the CPU, or GPUs", min=1, max=1024)]
+Nodes = Annotated[int, typer.Option(help="computers; each runs this command, under torchrun or srun", min=1, max=1024)]
 Seed = Annotated[int, typer.Option(help="of the start and of every step's data", min=0)]
 Tensorboard = Annotated[bool, typer.Option("--tensorboard", help="also write TensorBoard events")]
 LookMinutes = Annotated[float, typer.Option(help="minutes between pictures with organ deviations", min=0.01)]
@@ -52,6 +53,7 @@ def anatomy(
     precision: Precision = "32-true",
     accelerator: Accelerator = "auto",
     devices: Devices = 1,
+    nodes: Nodes = 1,
     seed: Seed = 0,
     tensorboard: Tensorboard = False,
     spacing_mm: Annotated[float, typer.Option(help="voxel size of the canonical body in mm: 2, 4, 8 or 16")] = 4.0,
@@ -76,6 +78,7 @@ def lowres(
     precision: Precision = "32-true",
     accelerator: Accelerator = "auto",
     devices: Devices = 1,
+    nodes: Nodes = 1,
     seed: Seed = 0,
     tensorboard: Tensorboard = False,
     look_minutes: LookMinutes = 10.0,
@@ -107,6 +110,7 @@ def superres(
     precision: Precision = "32-true",
     accelerator: Accelerator = "auto",
     devices: Devices = 1,
+    nodes: Nodes = 1,
     seed: Seed = 0,
     tensorboard: Tensorboard = False,
     look_minutes: LookMinutes = 10.0,

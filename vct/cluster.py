@@ -23,13 +23,10 @@ from vct.errors import ClusterError
 from vct.part import Part, one_of
 from vct.yamlfile import check, read
 
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "DASK_LOGGING__DISTRIBUTED": "critical",
-}
-"""Of workers. One numerical thread a process, since the cores are taken by patients; Dask keeps quiet."""
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Of every process beside others: one numerical thread, since the cores are taken by patients."""
+ENVIRONMENT = ONE_THREAD | {"DASK_LOGGING__DISTRIBUTED": "critical"}
+"""Of workers; Dask keeps quiet."""
 CONFIG = {
     "distributed.scheduler.allowed-failures": 3,
     "distributed.admin.low-level-log-length": 0,

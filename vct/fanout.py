@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vct.cluster import Cluster
+from vct.cluster import ONE_THREAD, Cluster
 from vct.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ Result = TypeVar("Result")
 Batch = TypeVar("Batch")
 Stop = Callable[[], bool]
 
-_THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _AHEAD = 2
 _RECOUNT_S = 5.0
 
@@ -114,8 +113,8 @@ class _Room:
 @contextmanager
 def single_threaded() -> Iterator[None]:
     """Let child processes start with one numerical thread each: the cores are taken by them."""
-    before = {name: os.environ.get(name) for name in _THREAD_LIMITS}
-    os.environ.update(dict.fromkeys(_THREAD_LIMITS, "1"))
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
     try:
         yield
     finally:

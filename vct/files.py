@@ -48,18 +48,19 @@ def write_aside(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def locked(path: Path, holder: str, *, shared: bool = False) -> Iterator[None]:
+def locked(path: Path, holder: str, *, shared: bool = False, wait: bool = False) -> Iterator[None]:
     """Hold the lock file `path` for as long as the block runs; the system lets go of it when the process dies.
 
     Several may hold a `shared` lock, but not beside one that is not. `holder` is written into the file, to tell the
-    next who it is. Raises LockedError, with what the holder wrote, when somebody else holds it. A file system that
-    knows no locks is warned about, and the block runs. POSIX only.
+    next who it is. When somebody else holds it, raises LockedError with what the holder wrote, or `wait`s. A file
+    system that knows no locks is warned about, and the block runs. POSIX only.
     """
     import fcntl
 
     with _opened(path) as handle:
         try:
-            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(handle, kind if wait else kind | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LockedError(os.pread(handle, 1000, 0).decode(errors="replace").strip()) from None
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Trains a straight line: line.py OUT DEVICES STEPS. A program of its own, since Fabric starts one for each device."""
+"""Trains a straight line: line.py OUT DEVICES STEPS NODES. A program, since Fabric starts one for each device."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ if __name__ == "__main__":
     settings = Settings(
         steps=int(sys.argv[3]),
         devices=int(sys.argv[2]),
+        nodes=int(sys.argv[4]),
         accelerator="cpu",
         batch=8,
         learning_rate=0.05,

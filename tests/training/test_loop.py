@@ -1,5 +1,6 @@
 import csv
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning_fabric")
 
 from torch import nn  # noqa: E402
+from typer.testing import CliRunner  # noqa: E402
 
+from vct.cli import app  # noqa: E402
 from vct.engine.cascade import checkpoint  # noqa: E402
 from vct.engine.cascade.checkpoint import Checkpoint  # noqa: E402
 from vct.errors import InputError  # noqa: E402
@@ -113,20 +116,53 @@ def test_the_average_starts_as_the_weights():
     assert total == pytest.approx(1.0)
 
 
+def test_nodes_and_devices_reach_fabric(tmp_path, monkeypatch):
+    """From the command line; the computers themselves are tried by the slow test with torchrun."""
+    given = {}
+
+    class Fabric:
+        def __init__(self, **how):
+            given.update(how)
+            raise ValueError("only one computer here")
+
+    monkeypatch.setattr("lightning_fabric.Fabric", Fabric)
+    monkeypatch.setattr("vct.training.verbs.train_lowres", lambda data, out, how, *_: train(LineTask(), out, how))
+    order = ["train", "lowres", "--data", str(tmp_path), "--out", str(tmp_path), "--nodes", "3", "--devices", "4"]
+    result = CliRunner().invoke(app, [*order, "--accelerator", "cuda", "--precision", "bf16-mixed"])
+    assert given == {"accelerator": "cuda", "devices": 4, "num_nodes": 3, "precision": "bf16-mixed"}
+    assert "cannot train on 3 x 4 cuda device(s), precision bf16-mixed: only one computer" in str(result.exception)
+
+
+def line_of(out, devices, steps, nodes=1, launcher=()):
+    """Start tests/doubles/line.py."""
+    root = Path(__file__).parent.parent
+    command = [*launcher, str(root / "doubles" / "line.py"), str(out), str(devices), str(steps), str(nodes)]
+    return subprocess.Popen([sys.executable, *command], env=os.environ | {"PYTHONPATH": str(root.parent)})
+
+
 @pytest.mark.slow
 def test_two_processes_train_one_model_and_go_on_where_they_stopped(tmp_path):
     """Fabric's DDP on two CPU processes: gradients are averaged, one process saves, a resumed run is the same run."""
-
-    def trained(out, steps):
-        root = Path(__file__).parent.parent
-        command = [sys.executable, str(root / "doubles" / "line.py"), str(tmp_path / out), "2", str(steps)]
-        subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(root.parent)}, timeout=900)
-
-    trained("whole", 120)
-    trained("parts", 50)
-    trained("parts", 120)
+    for out, steps in (("whole", 120), ("parts", 50), ("parts", 120)):
+        assert line_of(tmp_path / out, 2, steps).wait(900) == 0
     assert log_of(tmp_path / "whole") == log_of(tmp_path / "parts")
     assert len(log_of(tmp_path / "whole")) == 120
     shipped = checkpoint.load(tmp_path / "whole", "line").tensors["weight"].float()
     assert torch.allclose(shipped, LineTask.truth, atol=0.2)
     assert shipped.equal(checkpoint.load(tmp_path / "parts", "line").tensors["weight"].float())
+
+
+@pytest.mark.slow
+def test_two_nodes_under_torchrun_train_what_two_processes_do(tmp_path):
+    """Two agents of torchrun with one process each, as on two computers; they meet over the loopback address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    meet = ["--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", str(port)]
+    agents = [
+        line_of(tmp_path / "nodes", 1, 30, 2, ["-m", "torch.distributed.run", *meet, "--node-rank", str(rank)])
+        for rank in (0, 1)
+    ]
+    assert [agent.wait(900) for agent in agents] == [0, 0]
+    assert line_of(tmp_path / "processes", 2, 30).wait(900) == 0
+    assert log_of(tmp_path / "nodes") == log_of(tmp_path / "processes")

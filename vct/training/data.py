@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ import torch
 
 from vct.engine.cascade.grid import Length, on_model_grid, shape_at
 from vct.errors import InputError
+from vct.files import locked
 from vct.records import Patient
 from vct.training.folder import read_about, read_imaging, read_table, read_volume
 from vct.volume import Volume
@@ -56,11 +59,28 @@ def prepare(folder: Path, cache: Path, spacing_mm: float, say: Callable[[str], N
     """Read every scan of `folder` onto the model's grid once; later calls map what `cache` holds.
 
     Raises InputError for a missing or unreadable scan. A scan that is finished is not read again, so that a broken-off
-    call goes on where it stopped.
+    call goes on where it stopped. Where several processes train, the first one reads and the others wait for it.
     """
     patients = read_table(folder)
     cache = cache / f"{spacing_mm:g}mm"
-    cache.mkdir(parents=True, exist_ok=True)
+    with locked(cache / "lock", f"process {os.getpid()} on {platform.node()}", wait=True):
+        maps, lengths = _read(folder, cache, patients, spacing_mm, say)
+    imaging = read_imaging(folder)
+    return Bodies(
+        patients=patients,
+        lengths_mm=tuple(float(value) for value in lengths),
+        spacing_mm=spacing_mm,
+        about=read_about(folder),
+        fwhm_mm=imaging["fwhm_mm"],
+        noise_cov=imaging["noise_cov"],
+        **maps,
+    )
+
+
+def _read(
+    folder: Path, cache: Path, patients: Sequence[Patient], spacing_mm: float, say: Callable[[str], None]
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The mapped volumes by name, and scan lengths in mm."""
     maps = {name: _map(cache / f"{name}.npy", len(patients), spacing_mm, dtype) for name, dtype in _STORED.items()}
     lengths = _map_lengths(cache / "lengths.npy", len(patients))
     for index, patient in enumerate(patients):
@@ -72,16 +92,7 @@ def prepare(folder: Path, cache: Path, spacing_mm: float, say: Callable[[str], N
             extent = volume.grid.shape[2] * volume.grid.spacing_mm[2]
         lengths[index] = extent
         say(f"read {index + 1} of {len(patients)}")
-    imaging = read_imaging(folder)
-    return Bodies(
-        patients=patients,
-        lengths_mm=tuple(float(value) for value in lengths),
-        spacing_mm=spacing_mm,
-        about=read_about(folder),
-        fwhm_mm=imaging["fwhm_mm"],
-        noise_cov=imaging["noise_cov"],
-        **maps,
-    )
+    return maps, lengths
 
 
 def _stored(volume: Volume, name: str) -> np.ndarray:
