@@ -136,11 +136,12 @@ def fit_code(
     penalty[0, 0] = 0.0
     mean = torch.linalg.solve(design.T @ design + penalty, design.T @ raw.double())
     left = (raw.double() - design @ mean) * (len(raw) / max(len(raw) - design.shape[1], 1)) ** 0.5
-    plain, own = left.split([raw.shape[1] - shaped, shaped], dim=1)
+    first = raw.shape[1] - shaped
+    plain, own = left[:, :first], left[:, first:]
     spread = own.square().mean(dim=0).sqrt().clamp_min(1e-9)
     left = torch.cat((plain, _normal_scores(own) * spread), dim=1)
     scores, modes = [], []
-    for number, part in enumerate(left.split(list(blocks), dim=1)):
+    for number, part in enumerate(torch.split(left, list(blocks), dim=1)):
         found, axes = _principal(part)
         scores.append(found)
         wide = torch.zeros(len(axes), raw.shape[1], dtype=torch.float64)
@@ -151,7 +152,7 @@ def fit_code(
     model = CodeModel(CodeConfig(raw=raw.shape[1], shaped=shaped, modes=score.shape[1], width=width))
     model.mean.copy_(mean)
     model.modes.copy_(torch.cat(modes))
-    model.modes[:, raw.shape[1] - shaped :] /= spread
+    model.modes[:, first:] /= spread
     if shaped:
         model.quantiles.copy_(torch.quantile(own, torch.special.ndtr(KNOTS.double()), dim=0))
     model.mix.copy_(torch.linalg.cholesky(shrunk_correlation(score)))
@@ -164,7 +165,8 @@ def fit_code(
 def _normal_scores(values: torch.Tensor) -> torch.Tensor:
     """(N, D) standard normal quantiles of the ranks of values (N, D) within their columns."""
     ranks = values.argsort(dim=0).argsort(dim=0).double()
-    return torch.special.ndtri((ranks + 0.5) / len(values))
+    scores: torch.Tensor = torch.special.ndtri((ranks + 0.5) / len(values))
+    return scores
 
 
 @torch.no_grad()

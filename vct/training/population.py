@@ -68,16 +68,16 @@ def draw_patients(atlas: Path, n: int, seed: int) -> list[Patient]:
 
     rows = sorted(read_index(atlas), key=lambda row: (row.sex, row.age_years, row.name))
     patients = []
-    for k, (place, *size) in enumerate(qmc.Halton(3, rng=stream(seed, "demographics")).random(n)):
-        row = rows[int(place * len(rows))]
-        height, weight = size_at(row.sex, row.age_years, *norm.ppf(size))
+    for k, point in enumerate(qmc.Halton(3, rng=stream(seed, "demographics")).random(n)):
+        row = rows[int(point[0] * len(rows))]
+        height, weight = size_at(row.sex, row.age_years, norm.ppf(point[1:2]), norm.ppf(point[2:3]))
         patients.append(
             Patient(
                 id=f"V{k:05d}",
                 sex=row.sex,
                 age_years=row.age_years,
-                height_cm=round(float(height), 1),
-                weight_kg=round(float(weight), 1),
+                height_cm=round(float(height[0]), 1),
+                weight_kg=round(float(weight[0]), 1),
             )
         )
     return patients

@@ -61,7 +61,7 @@ def make_template(
     out.mkdir(parents=True, exist_ok=True)
     for layer, labels in layers.items():
         Volume(data=labels, grid=grid, unit="label").save(out / f"{layer}.nii.gz")
-    counts = sum(np.bincount(labels.ravel(), minlength=256) for labels in layers.values())
+    counts = np.sum([np.bincount(labels.ravel(), minlength=256) for labels in layers.values()], axis=0)
     return {tissue.name.lower(): int(counts[tissue]) for tissue in Tissue if tissue and counts[tissue]}
 
 
@@ -174,7 +174,7 @@ def _above(floor: Mask) -> Mask:
     """Voxels above the lowest voxel of `floor` in their column, or in the column nearest to theirs that has one."""
     from scipy import ndimage
 
-    held = floor.any(axis=2)
+    held: Mask = np.asarray(floor.any(axis=2))
     lowest = np.where(held, floor.argmax(axis=2), 0)
     nearest: Any = ndimage.distance_transform_edt(~held, return_distances=False, return_indices=True)
     found: Mask = np.arange(floor.shape[2])[None, None, :] >= lowest[tuple(nearest)][:, :, None]

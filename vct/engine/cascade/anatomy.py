@@ -121,7 +121,7 @@ class Anatomy(nn.Module):
     def split(self, raw: torch.Tensor) -> Blueprint:
         """The body that a long vector (raw,) describes: coefficients, thickness, ln ml, ln SUV, HU / 100, one after
         another, all but the first and the last two scaled."""
-        coefficients, thickness, log_ml, log_suv, hu = torch.split(raw, self.config.parts)
+        coefficients, thickness, log_ml, log_suv, hu = torch.split(raw, list(self.config.parts))
         return Blueprint(
             coefficients=coefficients.reshape(3, *lattice_shape(self.config.spans)),
             thickness=thickness.reshape(ANGLES, LEVELS) / SKIN_SCALE,
@@ -210,8 +210,10 @@ class Anatomy(nn.Module):
             skin = means[:, self.config.tissues.index("skin"), None, None, None]
             images = torch.where(named == STRUCTURES["skin"], skin, images)
         if "small_bowel" in self.config.tissues:
-            ends = [means[:, self.config.tissues.index(name), None, None, None] for name in ("fat", "small_bowel")]
-            images = torch.where(gut >= 0.0, torch.lerp(*ends, gut), images)
+            fat, bowel = (
+                means[:, self.config.tissues.index(name), None, None, None] for name in ("fat", "small_bowel")
+            )
+            images = torch.where(gut >= 0.0, torch.lerp(fat, bowel, gut), images)
         return images
 
     def _painted(self, blueprint: Blueprint) -> torch.Tensor:

@@ -120,7 +120,7 @@ class CodeModel(nn.Module):
 
     def _shaped(self, left: torch.Tensor) -> torch.Tensor:
         """Residuals (B, raw) whose last columns, normal scores, have taken on their own distributions."""
-        plain, scores = left.split([self.config.raw - self.config.shaped, self.config.shaped], dim=1)
+        plain, scores = torch.split(left, [self.config.raw - self.config.shaped, self.config.shaped], dim=1)
         step = float(KNOTS[1] - KNOTS[0])
         at = (scores - float(KNOTS[0])) / step
         low = at.floor().clamp(0, len(KNOTS) - 2).long()

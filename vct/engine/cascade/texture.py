@@ -50,7 +50,8 @@ def _kernel(voxels: int, drawn: int, extent_mm: float, scale_mm: float) -> torch
     at, of = ((torch.arange(count) + 0.5) * (extent_mm / count) for count in (voxels, drawn))
     width = scale_mm or extent_mm / drawn / 2.0
     weights = torch.exp(-0.5 * ((at[:, None] - of[None, :]) / width).square())
-    return weights / weights.norm(dim=1, keepdim=True)
+    unit: torch.Tensor = weights / torch.linalg.vector_norm(weights, dim=1, keepdim=True)
+    return unit
 
 
 def textured(

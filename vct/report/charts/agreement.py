@@ -37,7 +37,7 @@ def _panel(
     frame = frame.assign(mean=(frame["truth"] + frame["value"]) / 2, difference=frame["value"] - frame["truth"])
     ordered = frame.sort_values("difference", kind="stable")
     drawn = ordered.iloc[evenly(range(len(frame)), MOST_POINTS)].drop(columns=["truth", "value"])
-    farthest = frame.loc[frame["difference"].abs().idxmax()]
+    farthest = frame.iloc[int(frame["difference"].abs().to_numpy().argmax())]
     lines = [limits["mean_difference"], limits["loa_low"], limits["loa_high"]]
     y = alt.Y("difference:Q", title=f"Reading − truth{in_unit(unit)}", axis=alt.Axis(tickCount=5))
     rules = alt.Chart(inline([{"difference": float(value)} for value in lines])).mark_rule(color=GREY)

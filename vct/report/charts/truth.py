@@ -44,7 +44,7 @@ def _panel(index: int, readout: str, unit: str, pairs: list[Pair], arms: list[st
     import pandas as pd
 
     frame = pd.DataFrame(pairs, columns=["patient", "arm", "visit", "truth", "value"])
-    by_error = (frame["value"] - frame["truth"]).sort_values(kind="stable").index
+    by_error = (frame["value"] - frame["truth"]).sort_values(kind="stable").index.tolist()
     drawn = frame.loc[evenly(by_error, MOST_POINTS)]
     numbers = [number for row in pairs for number in row[3:]]
     low, high = min(numbers), max(numbers)
