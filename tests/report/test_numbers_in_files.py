@@ -129,6 +129,19 @@ def strays(folder: Path) -> list[str]:
     return lost
 
 
+def unheard(folder: Path) -> list[str]:
+    """Numbers in the texts that stand for charts (`aria-label`) that no file named beside the chart holds."""
+    tables = {path.stem: rows_of(path) for path in (folder / "tables").glob("*.csv")}
+    lost = []
+    for node in Tree((folder / "report.html").read_text(encoding="utf-8")).root.nodes():
+        said = SAID.sub("", node.attributes.get("aria-label", ""))
+        files = files_beside(node)
+        values = [value for name in files for row in tables[name] for value in numbers_of(row)]
+        values += [count for name in files for count in counts_of(tables[name])]
+        lost += [f"{found[0]!r} of {said!r}" for found in NUMBER.finditer(said) if not stands_in(found, values, False)]
+    return lost
+
+
 def ancestors(node: Node) -> Iterator[Node]:
     at: Node | None = node
     while at is not None:
@@ -155,10 +168,12 @@ def folder(coarse, small_trial, tmp_path_factory) -> Path:
 
 def test_every_number_stands_in_the_file_named_beside_it(folder) -> None:
     assert strays(folder) == []
+    assert unheard(folder) == []
 
 
 def test_every_number_of_every_kind_of_chart_stands_in_a_file(written) -> None:
     assert strays(written) == []
+    assert unheard(written) == []
 
 
 def test_a_number_that_no_file_holds_is_noticed(folder, tmp_path) -> None:

@@ -99,7 +99,8 @@ def table_one(result: TrialResult) -> pd.DataFrame:
 
 
 def measurement(result: TrialResult) -> pd.DataFrame:
-    """Reading against planted truth by readout: n pairs, mean, SD and 95 % limits of the difference, and percent bias.
+    """Reading against planted truth by readout: n pairs, mean, SD and 95 % limits of the difference, and percent bias;
+    how many readings lie above and below their truth.
 
     Limits of agreement: mean ± 1.96 SD (Bland and Altman 1986, doi 10.1016/S0140-6736(86)90837-8). The
     percent bias is of pairs whose truth is not zero (`n_percent`).
@@ -125,10 +126,12 @@ def measurement(result: TrialResult) -> pd.DataFrame:
                 len(percent),
                 percent.mean(),
                 percent.std(),
+                int((difference > 0).sum()),
+                int((difference < 0).sum()),
             )
         )
     columns = ["readout", "unit", "n", "mean_difference", "sd_difference", "loa_low", "loa_high", "n_percent"]
-    return pd.DataFrame(rows, columns=[*columns, "mean_bias_percent", "sd_bias_percent"])
+    return pd.DataFrame(rows, columns=[*columns, "mean_bias_percent", "sd_bias_percent", "n_above", "n_below"])
 
 
 def leaves(data: Any, place: str = "") -> Iterator[tuple[str, Any]]:

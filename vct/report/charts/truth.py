@@ -65,7 +65,7 @@ def _panel(index: int, readout: str, unit: str, pairs: list[Pair], arms: list[st
         name=f"figure_truth_{index}",
         title=readout,
         caption=f"{some} readings{'; logarithmic axes' if wide else ''}.",
-        alt=f"Scatter plot of {readout}: {some} readings against the planted truth; {_above(drawn)}.",
+        alt=f"Scatter plot of {readout}: {some} readings against the planted truth; {_above(frame)}.",
         spec=finished(drawn, *layers, height=230),
         frame=frame,
         sources=("measurement",),
