@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -93,10 +94,10 @@ def stands_in(shown: re.Match[str], values: list[float], less: bool) -> bool:
 
 
 def counts_of(rows: Rows) -> list[float]:
-    """How many rows a file has, different values a column has, rows lack a value, patients it is about."""
+    """How many rows a file has, different values a column has, rows share a value or lack one."""
     columns = list(zip(*rows, strict=True))
     found = [len(rows), *(len(set(column)) for column in columns)]
-    found += [sum(cell == "" for cell in column) for column in columns]
+    found += [count for column in columns for count in {"": 0, **Counter(column)}.values()]
     return [float(count) for count in found]
 
 
