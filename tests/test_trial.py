@@ -20,7 +20,7 @@ from vct.engine.base import Engine
 from vct.errors import RunError
 from vct.protocol import Protocol, load
 from vct.records import Scan, Snapshot
-from vct.report import write
+from vct.report import pictures_in, write
 from vct.store import RunFolder
 
 Small = Callable[..., Protocol]
@@ -143,7 +143,8 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     protocol, engine = tmp_path / "trial.yaml", make("phantom", 16.0)
     protocol.write_text(quick.read_text().replace("sample_size: 12", "sample_size: 6"))
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    write(trial.run(load(protocol), engine, out=whole), whole, ())
+    result = trial.run(load(protocol), engine, out=whole)
+    write(result, whole, pictures_in(whole, result.enrolment.patients))
     rng = np.random.default_rng(0)
     for done in (0, 1, 3):
         how = {"out": killed, "resume": True}

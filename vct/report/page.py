@@ -122,7 +122,7 @@ def html(
         figures=figures,
         panels=panels,
         agreement=agreement,
-        provenance=[(key, str(value)) for key, value in tables.leaves(result.provenance)],
+        provenance=tables.origin(result),
         files=sorted(frames),
         version=__version__,
     )

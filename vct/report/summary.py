@@ -37,7 +37,7 @@ def markdown(result: TrialResult) -> str:
         ("Readings against the planted truth", views.measurement(result)),
     ):
         parts += [f"## {title}", _table(view)] if view.rows else []
-    origin = [f"- {escaped(key)}: {escaped(str(value))}" for key, value in tables.leaves(result.provenance)]
+    origin = [f"- {escaped(key)}: {escaped(value)}" for key, value in tables.origin(result)]
     parts += ["## Provenance", "\n".join(origin)]
     return "\n\n".join(parts) + "\n"
 

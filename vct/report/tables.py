@@ -134,6 +134,12 @@ def measurement(result: TrialResult) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "mean_bias_percent", "sd_bias_percent", "n_above", "n_below"])
 
 
+def origin(result: TrialResult) -> list[tuple[str, str]]:
+    """What made a result, key and value; the engine's fidelity, which has a table of its own, left out."""
+    made = {key: value for key, value in result.provenance.items() if key != "fidelity"}
+    return [(key, str(value)) for key, value in leaves(made)]
+
+
 def leaves(data: Any, place: str = "") -> Iterator[tuple[str, Any]]:
     """Every value of nested plain data with its place, such as ("arms[0].name", "control")."""
     if isinstance(data, Mapping):

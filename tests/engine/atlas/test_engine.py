@@ -71,7 +71,7 @@ def test_labels_show_the_sexs_own_organs(engine: Atlas, sex: str) -> None:
 
 def test_organs_measure_as_drawn(engine: Atlas, man: Patient) -> None:
     scan = scan_of(replace_spacing(engine, 4.0), man)
-    for organ, tolerance in {"liver": 0.02, "spleen": 0.04, "kidneys": 0.04, "heart": 0.05}.items():
+    for organ, tolerance in {"liver": 0.02, "spleen": 0.04, "kidneys": 0.04, "heart": 0.08}.items():
         measured = float(scan.pet.data[np.isin(scan.labels.data, labels_of(organ))].mean())
         assert measured == pytest.approx(scan.planted_suv[organ], rel=tolerance), organ
 
