@@ -12,7 +12,7 @@ ENGINES: dict[str, str] = {
         "measured against AutoPET and hedyPET (benchmarks/atlas.md says what was missed), images of patients were not"
     ),
     "cascade": (
-        "a diffusion model. What its weights were trained on, and what was measured of them, stands under Engine; no "
+        "a diffusion model. Its weights state what they were trained on, and what was measured of them; no "
         "measurement says how close its scans come to those of real people"
     ),
 }
