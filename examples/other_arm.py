@@ -4,7 +4,7 @@ from statistics import mean
 
 import vct
 
-protocol = vct.load("counterfactual_twins").model_copy(update={"sample_size": 8})
+protocol = vct.load("counterfactual_twins").model_copy(update={"sample_size": 4})
 result = vct.run(protocol, vct.make_engine("phantom", 8.0))
 
 suv_peak = {(r.patient, r.arm, r.visit): r.value for r in result.readings if r.readout == "suv_peak"}

@@ -6,7 +6,7 @@ import vct
 from vct.acquisition import Acquisition
 from vct.acquisition.scanners import FreeScanner, NoiseReference
 
-PATIENTS = 3
+PATIENTS = 2
 protocol = vct.load("scanner_comparison").model_copy(update={"sample_size": PATIENTS})
 engine = vct.make_engine("phantom", 4.0)
 
