@@ -85,7 +85,7 @@ def test_the_engine_states_its_fidelity_and_failed_patients_are_named(result, tm
     stated = {"engine": "cascade", "trained_on": "painted <bodies>", "rows": [row], "warnings": ["Beware of <b>."]}
     told = replace(result, provenance={**result.provenance, "fidelity": stated, "failed": ["P0007"]})
     text = write(told, tmp_path).read_text()
-    for words in ("It was trained on painted &lt;bodies&gt;.", "Beware of &lt;b&gt;.", "P0007", "0.91"):
+    for words in ("Trained on: painted &lt;bodies&gt;.", "Beware of &lt;b&gt;.", "P0007", "0.91"):
         assert words in text
     assert (tmp_path / "tables/fidelity.csv").read_text().splitlines()[1] == "liver,suv_mean,F,3.24,0.913,200"
     assert studies.warnings(result) == []
