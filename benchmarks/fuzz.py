@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import atheris
 
 OURS = ["vct.yamlfile", "vct.part", "vct.protocol", "vct.cohort", "vct.volume", "vct.niftifile", "vct.arrays"]
-OURS += ["vct.engine.atlas.case", "vct.engine.atlas.template", "vct.engine.cascade.checkpoint"]
+OURS += ["vct.engine.atlas.case", "vct.engine.atlas.template", "vct.checkpoint"]
 THEIRS = ["yaml", "nibabel", "zipfile", "gzip", "numpy.lib", "safetensors"]
 
 with atheris.instrument_imports(include=OURS + THEIRS):

@@ -97,7 +97,7 @@ def test_pickles_are_never_opened(tmp_path: Path) -> None:
     for name in ("template.npz", "objects.npz"):
         with pytest.raises(InputError, match=name):
             Template.load(tmp_path / name)
-    checkpoint = pytest.importorskip("vct.engine.cascade.checkpoint")
+    checkpoint = pytest.importorskip("vct.checkpoint")
     with pytest.raises(InputError, match="safetensors"):
         checkpoint.load(tmp_path, "lowres")
 

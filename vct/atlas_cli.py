@@ -107,6 +107,9 @@ def fidelity(
     published: Annotated[
         Path | None, typer.Option(help="CSV: organ, quantity, sex, mean[, sd, p5, p95, source]")
     ] = None,
+    training: Annotated[
+        Path | None, typer.Option(help="the scans that the population's generator learned from: is any of them copied?")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="for the bootstrap")] = 0,
 ) -> None:
     """Hold a population against another one, or against published values, organ by organ: CSV and violin plots."""
@@ -118,6 +121,8 @@ def fidelity(
 
     if reference is None and published is None:
         raise InputError("fidelity needs --reference, --published or both")
+    if training is not None and reference is None:
+        raise InputError("--training needs --reference: held-out scans say how near is too near")
     numbers = measure_folder(population)
     out.mkdir(parents=True, exist_ok=True)
     write_numbers(out / "organs.csv", numbers)
@@ -134,6 +139,24 @@ def fidelity(
         table = as_table(compare_published(numbers, read_published(published), seed))
         table.to_csv(out / "fidelity_published.csv", index=False, float_format="%.5g")
         typer.echo(table.to_string(index=False, float_format=lambda v: f"{v:.3g}"))
+    if training is not None and reference is not None:
+        _tell_copies(population, reference, training, out)
     for quantity in QUANTITIES:
         save_violins(out / f"violins_{quantity}.png", quantity, populations)
         save_violins(out / f"violins_{quantity}_by_age.png", quantity, populations, by_age=True)
+
+
+def _tell_copies(population: Path, reference: Path, training: Path, out: Path) -> None:
+    """Write memorisation.csv and say what is wrong."""
+    from vct.training.memorisation import judge, look
+
+    held_out = look(reference)[1]
+    found = judge(*look(population), *look(training), held_out)
+    found.table().to_csv(out / "memorisation.csv", index=False, float_format="%.5g")
+    typer.echo(
+        f"memorisation: {sum(item.copy for item in found.neighbours)} copies, "
+        f"{sum(item.twin for item in found.neighbours)} twins of {len(found.neighbours)} scans; nearer to the training "
+        f"than held-out scans: p = {found.nearer_p:.2g}; diversity {found.diversity:.2f} of theirs"
+    )
+    for text in found.warnings:
+        typer.echo(f"warning: {text}")

@@ -130,6 +130,33 @@ def superres(
     typer.echo(f"{out}: superres weights after {done} steps")
 
 
+@train.command()
+def segmenter(
+    context: typer.Context,
+    data: Annotated[
+        list[Path], typer.Option(help="folder of labelled bodies; may stand several times, such as an atlas's and a cascade's")
+    ],
+    out: Out,
+    spacing_mm: Annotated[float, typer.Option(help="voxel size of the network in mm: 2, 4 or 8")] = 4.0,
+    minutes: Minutes = None,
+    steps: Steps = None,
+    batch: Batch = None,
+    learning_rate: Rate = None,
+    precision: Precision = "32-true",
+    accelerator: Accelerator = "auto",
+    devices: Devices = 1,
+    nodes: Nodes = 1,
+    seed: Seed = 0,
+    tensorboard: Tensorboard = False,
+    save_minutes: SaveMinutes = 3.0,
+) -> None:
+    """Learn to tell organs on CT. An hour on a CPU is a start; a GPU goes on from there."""
+    verbs = _verbs()
+    one_of("--spacing-mm", f"{spacing_mm:g}", ("2", "4", "8"))
+    done = verbs.train_segmenter(data, out, _settings(verbs.SEGMENTER_SETTINGS, context.params), spacing_mm, _Said())
+    typer.echo(f"{out}: segmenter weights after {done} steps")
+
+
 def generate(
     out: Annotated[Path, typer.Option(help="folder to write; scans that are there already stay")],
     sex: Annotated[str | None, typer.Option(help="F or M")] = None,
@@ -231,7 +258,7 @@ def _verbs(module: str = "vct.training.verbs") -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "safetensors", "lightning_fabric"):
+        if error.name not in ("torch", "monai", "safetensors", "lightning_fabric"):
             raise
         raise InputError(f"this needs {error.name}: pip install 'vct[training]'") from error
 

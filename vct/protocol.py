@@ -17,6 +17,7 @@ from vct.errors import InputError, Problem, SpecError, nearest
 from vct.part import Part, references
 from vct.readout import AnyReadout, Panel
 from vct.records import Enrolment
+from vct.segmenter import AnySegmenter, EngineLabels
 from vct.shipped import shipped, shipped_names
 from vct.stats import AnyAnalysis
 from vct.stats.design.group_sequential import GroupSequential
@@ -42,6 +43,7 @@ class Protocol(Part):
     visits: tuple[PlannedVisit, ...] = Field(min_length=1, max_length=50)
     course: AnyCourse
     acquisition: Acquisition
+    segmenter: AnySegmenter = Field(default=EngineLabels(), description="what tells readers and readouts where organs are")
     reading: Panel = Field(default=Panel(), description="who reads the scans, and which reading counts")
     readouts: tuple[AnyReadout, ...] = Field(min_length=1, max_length=100)
     endpoints: tuple[AnyEndpoint, ...] = Field(default=(), max_length=50)

@@ -101,7 +101,7 @@ class Walk:
     def _scans(self, group: Sequence[tuple[Task, Visit]]) -> Iterator[Scan]:
         snapshots = [self.protocol.course.at(task.patient, visit, self.seed) for task, visit in group]
         for scan in self._generated(snapshots):
-            yield self.protocol.acquisition.acquire(scan, self.seed)
+            yield self.protocol.segmenter.labelled(self.protocol.acquisition.acquire(scan, self.seed))
 
     def _generated(self, snapshots: Sequence[Snapshot]) -> Sequence[Scan]:
         many = getattr(self.engine, "generate_many", None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from vct.engine.cascade.checkpoint import Checkpoint
+from vct.checkpoint import Checkpoint
 from vct.training.loop import Draw, Settings, train
 
 TRUTH = torch.tensor([1.0, -2.0, 0.5])

@@ -62,7 +62,7 @@ def _weights(folder: Path) -> dict[str, Reader]:
     try:
         import torch
 
-        from vct.engine.cascade import checkpoint
+        from vct import checkpoint
     except ImportError:
         return {}
     tensors = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.zeros(4, dtype=torch.float16)}

@@ -4,7 +4,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning_fabric")
 
-from vct.engine.cascade import checkpoint  # noqa: E402
+from vct import checkpoint  # noqa: E402
 from vct.engine.cascade.blueprints import AnatomyBlueprint, load_blueprint  # noqa: E402
 from vct.engine.cascade.codes import CodeConfig, CodeModel  # noqa: E402
 from vct.engine.cascade.day import COMMON_SD, OWN_SD  # noqa: E402

@@ -5,8 +5,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from vct.engine.cascade import checkpoint  # noqa: E402
-from vct.engine.cascade.checkpoint import Checkpoint  # noqa: E402
+from vct import checkpoint  # noqa: E402
+from vct.checkpoint import Checkpoint  # noqa: E402
 from vct.engine.cascade.measured import FILE, measured  # noqa: E402
 from vct.errors import InputError  # noqa: E402
 from vct.training.card import ORGANS, lacking, read_rows, write_card  # noqa: E402

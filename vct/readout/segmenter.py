@@ -1,7 +1,7 @@
 """The seam through which readouts learn where organs are.
 
-Engines hand out their labels with every scan, and these stand in for a segmenter that reads the CT. A segmenter will
-answer here in their place; nobody else in `vct.readout` looks at `Scan.labels`. Labels tell organs, never lesions.
+The labels of a scan that is read are those of the protocol's segmenter (`vct.segmenter`); nobody else in `vct.readout`
+looks at `Scan.labels`. Labels tell organs, never lesions.
 """
 
 from __future__ import annotations

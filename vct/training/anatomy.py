@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from vct.engine.cascade.anatomy import FATS, SKIN_SCALE, VOLUME_SCALE, VOLUMES, Anatomy, AnatomyConfig
-from vct.engine.cascade.checkpoint import Checkpoint
+from vct.checkpoint import Checkpoint
 from vct.engine.cascade.codes import KNOTS, CodeConfig, CodeModel, features
 from vct.engine.cascade.conditioning import demographics
 from vct.engine.cascade.day import COMMON_SD, OWN_SD, OWN_SDS

@@ -14,8 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from vct.engine.cascade import checkpoint
-from vct.engine.cascade.checkpoint import Checkpoint
+from vct import checkpoint
+from vct.checkpoint import Checkpoint
 from vct.engine.cascade.conditioning import AGE_YEARS, HEIGHT_CM, WEIGHT_KG
 from vct.engine.cascade.measured import FILE
 from vct.errors import InputError

@@ -11,19 +11,20 @@ from vct.formats.nifti import read
 from vct.training.flesh import with_flesh
 from vct.training.folder import read_imaging, read_table, read_volume
 from vct.training.organs import OrganNumber, measure, write_numbers
-from vct.training.segment import checked, find_command, given, segment
+from vct.segmenter.command import checked
+from vct.training.segment import find_segmenter, given, segment
 from vct.training.studies import Study
 
 LABELS = "labels.nii.gz"
 
 
 def label_folder(folder: Path, segmenter: str = "auto", segmentations: Path | None = None) -> Iterator[str]:
-    """Label every scan that is not labelled yet, by a segmenter's command or finished segmentations (ID.nii.gz).
+    """Label every scan that is not labelled yet, by a segmenter or finished segmentations (ID.nii.gz).
 
-    Yields names as they are done, then writes `organs.csv` anew. Raises InputError where there is neither program nor
+    Yields names as they are done, then writes `organs.csv` anew. Raises InputError where there is neither segmenter nor
     segmentation for a scan.
     """
-    command = find_command(segmenter)
+    chosen = find_segmenter(segmenter)
     note = "SYNTHETIC" if read_imaging(folder)["made_by"] else ""
     numbers: list[OrganNumber] = []
     for patient in read_table(folder):
@@ -34,9 +35,9 @@ def label_folder(folder: Path, segmenter: str = "auto", segmentations: Path | No
             finished = given(segmentations, own) if segmentations else None
             if finished:
                 found = checked(read(finished, "label"))
-            elif command:
+            elif chosen:
                 with tempfile.TemporaryDirectory() as scratch:
-                    found = segment(command, ct, Path(scratch))
+                    found = segment(chosen, ct, Path(scratch))
             else:
                 raise InputError(
                     f"{folder / patient.id}: no segmentation, and no segmenter is installed; give --segmentations or "

@@ -19,8 +19,8 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from vct.engine.cascade import checkpoint
-from vct.engine.cascade.checkpoint import Checkpoint
+from vct import checkpoint
+from vct.checkpoint import Checkpoint
 from vct.errors import InputError
 from vct.part import Part
 from vct.rng import stream

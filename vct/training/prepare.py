@@ -22,7 +22,7 @@ from vct.files import write_aside
 from vct.training.demographics import read_people
 from vct.training.folder import ABOUT, COLUMNS, TABLE
 from vct.training.prepare_study import Order, Outcome, prepare_study, read_record
-from vct.training.segment import find_command
+from vct.training.segment import find_segmenter
 from vct.training.studies import Study, find_studies
 
 KEY = ".key"
@@ -69,7 +69,7 @@ def prepare(
         key=_key(out),
         people=people,
         segmentations=segmentations,
-        command=find_command(segmenter),
+        segmenter=find_segmenter(segmenter),
         spacing_mm=spacing_mm,
     )
     outcomes = []

@@ -18,7 +18,8 @@ from vct.formats.tags import TagError
 from vct.training.demographics import Person, Refused, Row, complete, person_in
 from vct.training.flesh import with_flesh
 from vct.training.load_study import Loaded, load_study
-from vct.training.segment import checked, given, segment
+from vct.segmenter.command import checked
+from vct.training.segment import NETWORK, given, segment
 from vct.training.studies import Study
 from vct.training.torso import find_torso
 from vct.volume import Volume
@@ -38,7 +39,7 @@ class Order:
     key: bytes
     people: dict[str, list[Row]]
     segmentations: Path | None
-    command: str | None
+    segmenter: str | None
     spacing_mm: float
 
 
@@ -98,6 +99,8 @@ def _prepare(order: Order, study: Study, scratch: Path) -> None:
     loaded.pet.resampled(grid).save(scratch / "pet.nii.gz", note="")
     if loaded.lesions is not None:
         loaded.lesions.resampled(grid).save(scratch / "lesions.nii.gz", note="")
+    if labels is None and order.segmenter == NETWORK:
+        labels = segment(NETWORK, ct, scratch)
     if labels is not None:
         with_flesh(ct, labels.resampled(grid)).save(scratch / "labels.nii.gz", note="")
     patient = "P" + new_id(order.key, study.patient)
@@ -106,15 +109,16 @@ def _prepare(order: Order, study: Study, scratch: Path) -> None:
 
 
 def _labels(order: Order, study: Study, loaded: Loaded, scratch: Path) -> Volume | None:
+    """Of the whole scan. The shipped network, which knows torsos only, comes after the crop."""
     own = given(order.segmentations, study) if order.segmentations else None
     if own:
         return checked(read(own, "label"))
-    if loaded.labels is not None or order.command is None:
+    if loaded.labels is not None or order.segmenter is None or order.segmenter == NETWORK:
         return loaded.labels
     apart = scratch / "segmenter"
     apart.mkdir()
     try:
-        return segment(order.command, loaded.ct, apart)
+        return segment(order.segmenter, loaded.ct, apart)
     finally:
         shutil.rmtree(apart, ignore_errors=True)
 

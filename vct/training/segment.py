@@ -1,34 +1,34 @@
-"""Organ labels from outside: TotalSegmentator's command, or a folder of finished segmentations in its numbers."""
+"""Organ labels from outside: a segmenter's program, the shipped network, or a folder of finished segmentations."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-
 from vct.errors import InputError
-from vct.formats.nifti import read
-from vct.structures import STRUCTURES
+from vct.segmenter import Network
+from vct.segmenter.command import PROGRAM, run
 from vct.training.demographics import Refused
 from vct.training.studies import Study
 from vct.volume import Volume
 
-COMMAND = "TotalSegmentator"
-LONGEST_S = 3600.0
+NETWORK = "network"
 
 
-def find_command(wanted: str) -> str | None:
-    """The segmenter's program: `auto` takes TotalSegmentator where it is installed, `none` never one.
+def find_segmenter(wanted: str) -> str | None:
+    """A program's path, or "network": `auto` takes TotalSegmentator where it is installed, else the shipped network
+    where torch and MONAI are; `none` takes none.
 
     Raises InputError where a named program is not there.
     """
-    if wanted == "none":
-        return None
-    found = shutil.which(COMMAND if wanted == "auto" else wanted)
+    if wanted in ("none", NETWORK):
+        return None if wanted == "none" else NETWORK
+    found = shutil.which(PROGRAM if wanted == "auto" else wanted)
     if found is None and wanted != "auto":
-        raise InputError(f"--segmenter: {wanted!r} is not installed (auto, none, or a program like {COMMAND})")
+        raise InputError(f"--segmenter: {wanted!r} is not installed (auto, network, none, or a program like {PROGRAM})")
+    if found is None and all(find_spec(name) for name in ("torch", "monai", "safetensors")):
+        return NETWORK
     return found
 
 
@@ -43,33 +43,9 @@ def given(folder: Path, study: Study) -> Path | None:
     return None
 
 
-def segment(command: str, ct: Volume, scratch: Path) -> Volume:
-    """Labels of a CT by TotalSegmentator's command line (`-i CT -o LABELS --ml`), run in `scratch`.
-
-    Raises Refused where the command fails, takes over an hour, or gives no labels.
-    """
-    source, result = scratch / "ct.nii.gz", scratch / "labels.nii.gz"
-    ct.save(source, note="")
+def segment(segmenter: str, ct: Volume, scratch: Path) -> Volume:
+    """Labels of a CT by what `find_segmenter` found; a program is run in `scratch`. Raises Refused where it fails."""
     try:
-        done = subprocess.run(  # noqa: S603
-            [command, "-i", str(source), "-o", str(result), "--ml"],
-            capture_output=True,
-            text=True,
-            timeout=LONGEST_S,
-            check=False,
-            cwd=scratch,
-        )
-    except subprocess.TimeoutExpired:
-        raise Refused("segmentation failed", f"the segmenter took over {LONGEST_S:.0f} s") from None
-    if done.returncode or not result.is_file():
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise Refused("segmentation failed", f"exit code {done.returncode}: {last[:200]}")
-    return checked(read(result, "label"))
-
-
-def checked(labels: Volume) -> Volume:
-    """The labels. Raises Refused where a number is none of `vct.structures`, which TotalSegmentator's are."""
-    unknown = set(np.unique(labels.data).tolist()) - {0, *STRUCTURES.values()}
-    if unknown:
-        raise Refused("segmentation failed", f"label {max(unknown)} is none of TotalSegmentator's, nor of vct's")
-    return labels
+        return Network().segment(ct) if segmenter == NETWORK else run(segmenter, ct, scratch)
+    except InputError as error:
+        raise Refused("segmentation failed", str(error)) from None

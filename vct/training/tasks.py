@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from vct.engine.cascade.checkpoint import Checkpoint
+from vct.checkpoint import Checkpoint
 from vct.engine.cascade.conditioning import demographics
 from vct.engine.cascade.denoiser import draw_sigma, stratified
 from vct.engine.cascade.intensity import encode

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from vct.engine.cascade import checkpoint
+from vct import checkpoint
 from vct.engine.cascade.anatomy import CANONICAL_MM, Anatomy
 from vct.engine.cascade.lowres import LowresConfig
 from vct.engine.cascade.superres import SuperresConfig
 from vct.errors import InputError
+from vct.segmenter.network import SegmenterConfig
 from vct.training.anatomy import CodeTask, anatomy_checkpoint, describe
 from vct.training.data import prepare
 from vct.training.journal import Journal
 from vct.training.looks import LowresLook, SuperresLook, look_at_anatomy
 from vct.training.loop import Settings, train
+from vct.training.segmenter import SegmenterTask, names_in
 from vct.training.tasks import LowresTask, SuperresTask
 
 CACHE = "prepared"
 CODE_SETTINGS = Settings(steps=3000, batch=256, learning_rate=5e-4, weight_decay=0.05, log_steps=500)
 VOXEL_SETTINGS = Settings()
+SEGMENTER_SETTINGS = Settings(
+    steps=4000, batch=1, learning_rate=3e-3, warmup_steps=25, hold_steps=250, weight_decay=0.01
+)
 Say = Callable[[str], None]
 
 
@@ -120,6 +125,20 @@ def train_superres(
     with seeded(settings.seed):
         task = SuperresTask(prepare(data, out / CACHE, fine_mm, say), config, patch)
     return train(task, out, settings, say, SuperresLook(task.bodies))
+
+
+def train_segmenter(
+    data: Sequence[Path],
+    out: Path,
+    settings: Settings = SEGMENTER_SETTINGS,
+    spacing_mm: float = 4.0,
+    say: Say = lambda _: None,
+) -> int:
+    """The organ segmenter on the bodies of one or several folders; returns the steps done."""
+    with seeded(settings.seed):
+        sets = [prepare(folder, out / CACHE / str(number), spacing_mm, say) for number, folder in enumerate(data)]
+        task = SegmenterTask(sets, SegmenterConfig(names=names_in(sets), spacing_mm=spacing_mm))
+    return train(task, out, settings, say)
 
 
 class _TimeOverError(Exception):

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional
 
-from vct.engine.cascade import checkpoint
+from vct import checkpoint
 from vct.engine.cascade.anatomy import Anatomy, AnatomyConfig, Blueprint
-from vct.engine.cascade.checkpoint import Checkpoint
+from vct.checkpoint import Checkpoint
 from vct.engine.cascade.conditioning import demographics
 from vct.engine.cascade.grid import Length
 from vct.engine.cascade.intensity import decode

@@ -2,8 +2,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from vct.engine.cascade import checkpoint  # noqa: E402
-from vct.engine.cascade.checkpoint import Checkpoint, load, save  # noqa: E402
+from vct import checkpoint  # noqa: E402
+from vct.checkpoint import Checkpoint, load, save  # noqa: E402
 from vct.errors import InputError  # noqa: E402
 
 
