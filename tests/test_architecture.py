@@ -11,10 +11,11 @@ PACKAGE = Path(__file__).resolve().parent.parent / "vct"
 FLOORS = [
     {"errors", "rng", "part", "structures", "shipped", "files", "devices", "interrupt", "arrays", "niftifile"},
     {"yamlfile", "volume", "distributions", "checkpoint"},
-    {"shapes", "records", "formats", "segmenter", "cluster", "carrier", "journal", "keeping"},
+    {"shapes", "records", "formats", "segmenter", "plausibility", "cluster", "carrier", "journal", "keeping"},
     {"cohort", "course", "engine", "acquisition", "readout", "endpoint", "stats"},
     {"protocol", "report", "store", "fanout", "training"},
-    {"interim", "walk", "progress"},
+    {"interim", "bodies", "progress"},
+    {"walk"},
     {"conclude"},
     {"trial", "schema", "export"},
     {"preview", "nema_report", "replicate", "decompose", "cost", "doctor"},

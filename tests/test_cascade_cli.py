@@ -5,10 +5,10 @@ from typer.testing import CliRunner
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning_fabric")
 
-from vct.cli import app  # noqa: E402
 from vct import checkpoint  # noqa: E402
-from vct.engine.cascade.anatomy import SKIN_SCALE, VOLUME_SCALE, Anatomy, AnatomyConfig  # noqa: E402
 from vct.checkpoint import Checkpoint  # noqa: E402
+from vct.cli import app  # noqa: E402
+from vct.engine.cascade.anatomy import SKIN_SCALE, VOLUME_SCALE, Anatomy, AnatomyConfig  # noqa: E402
 from vct.engine.cascade.codes import CodeConfig  # noqa: E402
 from vct.engine.cascade.skin import axis_of  # noqa: E402
 from vct.errors import InputError  # noqa: E402

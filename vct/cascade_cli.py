@@ -134,7 +134,8 @@ def superres(
 def segmenter(
     context: typer.Context,
     data: Annotated[
-        list[Path], typer.Option(help="folder of labelled bodies; may stand several times, such as an atlas's and a cascade's")
+        list[Path],
+        typer.Option(help="folder of labelled bodies; may stand several times"),
     ],
     out: Out,
     spacing_mm: Annotated[float, typer.Option(help="voxel size of the network in mm: 2, 4 or 8")] = 4.0,

@@ -76,7 +76,8 @@ def autopet(
         Path | None, typer.Option(help="finished organ labels: PATIENT/STUDY.nii.gz, in TotalSegmentator's numbers")
     ] = None,
     segmenter: Annotated[
-        str, typer.Option(help="auto: TotalSegmentator where installed, else network; network: the shipped one; none; or another such program")
+        str,
+        typer.Option(help="auto: TotalSegmentator where installed, else network, the shipped one; none; or a program"),
     ] = "auto",
     resolution: Annotated[float, typer.Option(help="voxel size across in mm: 2 as published, 4, 8 or 16")] = 2.0,
     about: Annotated[
@@ -111,7 +112,8 @@ def autopet(
 def label(
     folder: Annotated[Path, typer.Argument(help="a prepared or generated folder; scans with labels stay as they are")],
     segmenter: Annotated[
-        str, typer.Option(help="auto: TotalSegmentator where installed, else network; network: the shipped one; none; or another such program")
+        str,
+        typer.Option(help="auto: TotalSegmentator where installed, else network, the shipped one; none; or a program"),
     ] = "auto",
     segmentations: Annotated[Path | None, typer.Option(help="finished organ labels: ID.nii.gz")] = None,
 ) -> None:

@@ -15,6 +15,7 @@ from vct.course import AnyCourse
 from vct.endpoint import AnyEndpoint
 from vct.errors import InputError, Problem, SpecError, nearest
 from vct.part import Part, references
+from vct.plausibility import Plausibility
 from vct.readout import AnyReadout, Panel
 from vct.records import Enrolment
 from vct.segmenter import AnySegmenter, EngineLabels
@@ -43,7 +44,10 @@ class Protocol(Part):
     visits: tuple[PlannedVisit, ...] = Field(min_length=1, max_length=50)
     course: AnyCourse
     acquisition: Acquisition
-    segmenter: AnySegmenter = Field(default=EngineLabels(), description="what tells readers and readouts where organs are")
+    segmenter: AnySegmenter = Field(
+        default=EngineLabels(), description="what tells readers and readouts where organs are"
+    )
+    plausibility: Plausibility = Field(default=Plausibility(), description="bodies that cannot be")
     reading: Panel = Field(default=Panel(), description="who reads the scans, and which reading counts")
     readouts: tuple[AnyReadout, ...] = Field(min_length=1, max_length=100)
     endpoints: tuple[AnyEndpoint, ...] = Field(default=(), max_length=50)

@@ -13,10 +13,11 @@ from typing import Any
 from vct.errors import RunError
 from vct.files import ASIDE, write_aside
 from vct.journal import HIDDEN, Journal, Shard
+from vct.plausibility import Finding, Screened
 from vct.records import Failure, Patient, Reading, Scan
 
 MANIFEST = "manifest.json"
-FOLDERS = ("readings", "scans", "pictures", "failed")
+FOLDERS = ("readings", "scans", "pictures", "failed", "screened")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,26 @@ class RunFolder:
     def save_failure(self, failure: Failure, patient: Patient) -> None:
         """Set a patient aside, with the error; readings that are saved later take the note away."""
         write_aside(self._failure_file(patient.key), _json(asdict(failure)))
+
+    def _screened_file(self, patient: Patient) -> Path:
+        return self.path / "screened" / f"{patient.key}.json"
+
+    def save_screened(self, patient: Patient, screened: Screened) -> None:
+        """Write what was seen of the plausibility of a patient's scans."""
+        write_aside(self._screened_file(patient), _json(asdict(screened)))
+
+    def load_screened(self, patient: Patient) -> Screened:
+        """What `save_screened` wrote. Raises RunError where it is missing or damaged."""
+        path = self._screened_file(patient)
+        try:
+            found = json.loads(path.read_bytes())
+            return Screened(
+                findings=tuple(Finding(**item) for item in found["findings"]),
+                redrawn=int(found["redrawn"]),
+                look=tuple(map(float, found["look"])),
+            )
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{path}: is missing or damaged ({error})") from None
 
     def finished(self) -> dict[str, float]:
         """When each finished patient's readings were written, in seconds since 1970, by the patient's key."""

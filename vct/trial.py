@@ -20,6 +20,7 @@ from vct.errors import PatientError, RunError, StoppedError, nearest
 from vct.fanout import Stop, map_patients, never
 from vct.journal import Shard
 from vct.keeping import NONE, KeepScans
+from vct.plausibility import alike
 from vct.protocol import Protocol
 from vct.records import Enrolment, Failure, Reading, TrialResult, Visit
 from vct.shipped import DEFAULT_ENGINE
@@ -123,8 +124,8 @@ def run(
     folder = RunFolder(out) if out else None
     place = cluster or (Local(workers) if workers > 1 else None)
     walked = _simulate(plan, folder, None, resume, place, watch, stop)
-    readings, failures = _collected(folder, plan.enrolment) if folder else _sorted(plan.enrolment, walked)
-    return conclude(protocol, plan.enrolment, readings, {**plan.manifest(), "failed": failures})
+    readings, told = _collected(folder, plan.enrolment) if folder else _sorted(plan.enrolment, walked)
+    return conclude(protocol, plan.enrolment, readings, {**plan.manifest(), **told})
 
 
 def run_shard(
@@ -222,8 +223,8 @@ def reopen(path: Path) -> TrialResult:
     recorded = folder.manifest()
     protocol = check(Protocol, Tree(recorded["protocol"], str(path / MANIFEST)), path)
     enrolment = protocol.enrol(recorded["seed"])
-    readings, failures = _collected(folder, enrolment)
-    return conclude(protocol, enrolment, readings, {**recorded, "failed": failures})
+    readings, told = _collected(folder, enrolment)
+    return conclude(protocol, enrolment, readings, {**recorded, **told})
 
 
 def picture(path: Path, ids: Sequence[str], engine: Engine) -> TrialResult:
@@ -249,11 +250,11 @@ def picture(path: Path, ids: Sequence[str], engine: Engine) -> TrialResult:
     return result
 
 
-Collected = tuple[list[Reading], list[dict[str, str]]]
+Collected = tuple[list[Reading], dict[str, Any]]
 
 
 def _collected(folder: RunFolder, enrolment: Enrolment) -> Collected:
-    """Every reading in the folder in the order of enrolment, and who was set aside.
+    """Every reading in the folder in the order of enrolment; who was set aside, and whose scans are implausible.
 
     Raises RunError when a patient is neither there nor set aside.
     """
@@ -261,7 +262,7 @@ def _collected(folder: RunFolder, enrolment: Enrolment) -> Collected:
     for patient in enrolment.patients:
         readings, failure = folder.load_readings(patient), folder.load_failure(patient)
         if readings is not None:
-            walked[patient.key] = Walked(patient=patient, readings=readings)
+            walked[patient.key] = Walked(patient=patient, readings=readings, screened=folder.load_screened(patient))
         elif failure is not None:
             walked[patient.key] = Walked(patient=patient, failure=failure)
     missing = len(enrolment.patients) - len(walked)
@@ -274,6 +275,9 @@ def _collected(folder: RunFolder, enrolment: Enrolment) -> Collected:
 
 def _sorted(enrolment: Enrolment, walked: Mapping[str, Walked]) -> Collected:
     found = [walked[patient.key] for patient in enrolment.patients]
-    return [reading for item in found for reading in item.readings], [
-        asdict(item.failure) for item in found if item.failure
-    ]
+    return [reading for item in found for reading in item.readings], {
+        "failed": [asdict(item.failure) for item in found if item.failure],
+        "findings": [asdict(wrong) for item in found for wrong in item.screened.findings],
+        "redrawn": {item.patient.key: item.screened.redrawn for item in found if item.screened.redrawn},
+        "alike": alike({item.patient.id: item.screened.look for item in found}),
+    }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from vct.bodies import Bodies
 from vct.engine.base import Engine
 from vct.errors import PatientError, VctError
 from vct.files import write_aside
+from vct.plausibility import Screened
 from vct.protocol import Protocol
 from vct.records import Failure, Patient, Reading, Scan, Snapshot, Visit
 from vct.report.images import mip_png
@@ -34,11 +36,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walked:
-    """What became of a task: a `failure`, or `readings`, which stay out when a run folder has them."""
+    """What became of a task: a `failure`, or `readings` and what was seen of the scans' plausibility, which stay out
+    when a run folder has them."""
 
     patient: Patient
     readings: tuple[Reading, ...] = ()
     failure: Failure | None = None
+    screened: Screened = field(default_factory=Screened)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,40 +79,42 @@ class Walk:
                 return tuple(walked for task in batch for walked in alone._walked((task,)))
             return (self.set_aside(batch[0].patient, str(error)),)
         if self.folder is None:
-            return tuple(Walked(patient=task.patient, readings=own) for task, own in zip(batch, found, strict=True))
-        for task, own in zip(batch, found, strict=True):
-            self.folder.save_readings(task.patient, own)
+            return found
+        for walked in found:
+            self.folder.save_screened(walked.patient, walked.screened)
+            self.folder.save_readings(walked.patient, walked.readings)
         return tuple(Walked(patient=task.patient) for task in batch)
 
-    def _tried(self, batch: Sequence[Task]) -> tuple[tuple[Reading, ...], ...]:
+    def _tried(self, batch: Sequence[Task]) -> tuple[Walked, ...]:
         for _ in range(ATTEMPTS - 1):
             with suppress(PatientError):
                 return self._once(batch)
         return self._once(batch)
 
-    def _once(self, batch: Sequence[Task]) -> tuple[tuple[Reading, ...], ...]:
+    def _once(self, batch: Sequence[Task]) -> tuple[Walked, ...]:
         readings: dict[str, list[Reading]] = {task.patient.key: [] for task in batch}
         desks = {task.patient.key: self.protocol.reading.desk(self.seed) for task in batch}
         first: dict[str, Snapshot] = {}
+        bodies = Bodies(engine=self.engine, rule=self.protocol.plausibility, seed=self.seed, together=self.together)
         steps = iter([(task, visit) for task in batch for visit in task.visits])
         while group := list(islice(steps, self.together)):
             with _blamed(group):
-                for (task, _), scan in zip(group, self._scans(group), strict=True):
+                for (task, _), scan in zip(group, self._scans(group, bodies), strict=True):
                     self._keep(task, scan, first.setdefault(task.patient.key, scan.snapshot))
                     readings[task.patient.key] += desks[task.patient.key](scan, self.protocol.readouts)
-        return tuple(tuple(readings[task.patient.key]) for task in batch)
+        return tuple(
+            Walked(
+                patient=task.patient,
+                readings=tuple(readings[task.patient.key]),
+                screened=bodies.screened.get(task.patient.key, Screened()),
+            )
+            for task in batch
+        )
 
-    def _scans(self, group: Sequence[tuple[Task, Visit]]) -> Iterator[Scan]:
+    def _scans(self, group: Sequence[tuple[Task, Visit]], bodies: Bodies) -> Iterator[Scan]:
         snapshots = [self.protocol.course.at(task.patient, visit, self.seed) for task, visit in group]
-        for scan in self._generated(snapshots):
+        for scan in bodies.scans(snapshots):
             yield self.protocol.segmenter.labelled(self.protocol.acquisition.acquire(scan, self.seed))
-
-    def _generated(self, snapshots: Sequence[Snapshot]) -> Sequence[Scan]:
-        many = getattr(self.engine, "generate_many", None)
-        if many is not None and self.together > 1:
-            found: Sequence[Scan] = many(snapshots, self.seed)
-            return found
-        return [self.engine.generate(snapshot, self.seed) for snapshot in snapshots]
 
     def _keep(self, task: Task, scan: Scan, first: Snapshot) -> None:
         if self.folder and task.keep:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from vct.errors import InputError
+from vct.plausibility import Finding
 from vct.records import Look
 from vct.report import charts, studies, write
 from vct.report.answer import implications, sentences
@@ -83,12 +84,23 @@ def test_the_engine_states_its_fidelity_and_failed_patients_are_named(result, tm
         "n": 200,
     }
     stated = {"engine": "cascade", "trained_on": "painted <bodies>", "rows": [row], "warnings": ["Beware of <b>."]}
-    told = replace(result, provenance={**result.provenance, "fidelity": stated, "failed": ["P0007"]})
+    told = replace(result, provenance={**result.provenance, "fidelity": stated, "failed": [{"patient": "P0007", "arm": "", "error": "-"}]})
     text = write(told, tmp_path).read_text()
     for words in ("Trained on: painted &lt;bodies&gt;.", "Beware of &lt;b&gt;.", "P0007", "0.91"):
         assert words in text
     assert (tmp_path / "tables/fidelity.csv").read_text().splitlines()[1] == "liver,suv_mean,F,3.24,0.913,200"
     assert studies.warnings(result) == []
+
+
+def test_implausible_scans_and_redrawn_bodies_are_told(result, tmp_path) -> None:
+    assert "Every scan holds its organs" in write(result, tmp_path / "clean").read_text()
+    wrong = Finding(patient="P0003", arm="", visit="baseline", rule="volume", said="liver 6000 ml <much>")
+    told = {"findings": [asdict(wrong)], "redrawn": {"P0009": 2}, "alike": ["P1 and P2 have the same body"]}
+    text = write(replace(result, provenance=result.provenance | told), tmp_path / "told").read_text()
+    for words in ("liver 6000 ml &lt;much&gt;", "P0009", "drawn anew", "P1 and P2 have the same body."):
+        assert words in text
+    assert "Every scan holds its organs" not in text
+    assert "P0003,,baseline,volume" in (tmp_path / "told/tables/findings.csv").read_text()
 
 
 def test_the_boundary_plot_holds_the_observed_statistic(result) -> None:

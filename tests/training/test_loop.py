@@ -13,9 +13,9 @@ pytest.importorskip("lightning_fabric")
 from torch import nn  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
-from vct.cli import app  # noqa: E402
 from vct import checkpoint  # noqa: E402
 from vct.checkpoint import Checkpoint  # noqa: E402
+from vct.cli import app  # noqa: E402
 from vct.errors import InputError  # noqa: E402
 from vct.training.journal import LOG  # noqa: E402
 from vct.training.loop import STATE, Draw, Settings, power_average_weight, train  # noqa: E402

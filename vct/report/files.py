@@ -27,6 +27,9 @@ def write(result: TrialResult, folder: Path, images: Sequence[MipImage] = ()) ->
     stated = studies.fidelity_frame(result)
     if len(stated):
         frames["fidelity"] = stated
+    broken = studies.findings_frame(result)
+    if len(broken):
+        frames["findings"] = broken
     curves = charts.power(frames["power"]) if "power" in frames else None
     parts = charts.variance(frames["decompose"]) if "decompose" in frames else None
     for figure in [*figures, *(chart for chart in (curves, parts) if chart), *panels, *agreement]:

@@ -113,6 +113,7 @@ def html(
         variance=parts,
         lost_power=studies.lost_power(frames["decompose"]) if "decompose" in frames else None,
         fidelity=stated,
+        findings=studies.findings(frames["findings"]) if "findings" in frames else None,
         warnings=studies.warnings(result),
         trained_on=str((result.provenance.get("fidelity") or {}).get("trained_on") or ""),
         subgroups=subgroups,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import pandas as pd
 
+from vct.plausibility import Finding
 from vct.records import TrialResult
 from vct.report.cells import Row, Table
 from vct.report.numbers import NONE, number
 from vct.report.wording import method_name, words
 
 MOST_ROWS = 60
+MOST_FINDINGS = 30
 QUANTITIES = {"type_i_error": "Type I error", "expected_n": "Expected n", "duration_days": "Duration (days)"}
 FIDELITY = ("organ", "quantity", "sex", "deviation_percent", "spread_ratio", "n")
 
@@ -73,11 +76,36 @@ def warnings(result: TrialResult) -> list[str]:
     """What the engine warns of, and what of this run did not go well, in sentences."""
     stated = result.provenance.get("fidelity") or {}
     told = [str(text) for text in stated.get("warnings", ())]
-    failed = result.provenance.get("failed") or ()
+    failed = [item["patient"] for item in result.provenance.get("failed") or ()]
     if failed:
-        named = ", ".join(map(str, list(failed)[:10])) + (" and others" if len(failed) > 10 else "")
-        told.append(f"{len(failed)} patients could not be simulated and are missing from every table: {named}.")
-    return told
+        told.append(f"{len(failed)} patients could not be simulated and are missing from every table: {_some(failed)}.")
+    redrawn = result.provenance.get("redrawn") or {}
+    if redrawn:
+        told.append(
+            f"{len(redrawn)} bodies were implausible and drawn anew, as the protocol asks: {_some(list(redrawn))}."
+        )
+    return told + [f"{text[0].upper()}{text[1:]}." for text in result.provenance.get("alike") or ()]
+
+
+def findings_frame(result: TrialResult) -> pd.DataFrame:
+    """Scans that broke a rule of plausibility, a row a rule; the body that stayed, where it was drawn anew."""
+    columns = [item.name for item in fields(Finding)]
+    return pd.DataFrame(list(result.provenance.get("findings") or ()), columns=columns)
+
+
+def findings(frame: pd.DataFrame) -> Table:
+    """Which scans broke which rule, and with what number."""
+    rows = tuple(
+        Row((str(item["patient"]), str(item["arm"] or NONE), str(item["visit"]), str(item["rule"]), str(item["said"])))
+        for item in frame.head(MOST_FINDINGS).to_dict("records")
+    )
+    shown = f", the first {MOST_FINDINGS} of {len(frame)}" if len(frame) > MOST_FINDINGS else ""
+    head = ("Patient", "Arm", "Visit", "Rule", "Found")
+    return Table(caption=f"Implausible scans{shown}", csv="findings", head=head, rows=rows, left=5)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (" and others" if len(names) > 10 else "")
 
 
 def _figure(item: Mapping[Hashable, Any]) -> tuple[str, ...]:

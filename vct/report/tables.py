@@ -135,8 +135,9 @@ def measurement(result: TrialResult) -> pd.DataFrame:
 
 
 def origin(result: TrialResult) -> list[tuple[str, str]]:
-    """What made a result, key and value; the engine's fidelity, which has a table of its own, left out."""
-    made = {key: value for key, value in result.provenance.items() if key != "fidelity"}
+    """What made a result, key and value; what has a table or a sentence of its own left out."""
+    told = ("fidelity", "findings", "redrawn", "alike")
+    made = {key: value for key, value in result.provenance.items() if key not in told}
     return [(key, str(value)) for key, value in leaves(made)]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from vct.errors import InputError
 from vct.segmenter.base import Segmenter
 from vct.structures import STRUCTURES
-from vct.volume import Grid, Volume
+from vct.volume import Volume
 
 if TYPE_CHECKING:
     from vct.segmenter.network import SegmenterNet
@@ -84,4 +84,3 @@ def _box(ct: Volume) -> tuple[slice, slice, slice]:
         margin = round(MARGIN_MM / step)
         pieces.append(slice(max(0, int(seen[0]) - margin), min(size, int(seen[-1]) + 1 + margin)))
     return pieces[0], pieces[1], pieces[2]
-

@@ -10,22 +10,26 @@ import numpy as np
 import torch
 from torch import nn
 
-from vct.engine.cascade.anatomy import FATS, SKIN_SCALE, VOLUME_SCALE, VOLUMES, Anatomy, AnatomyConfig
 from vct.checkpoint import Checkpoint
+from vct.engine.cascade.anatomy import FATS, SKIN_SCALE, VOLUME_SCALE, VOLUMES, Anatomy, AnatomyConfig
+from vct.engine.cascade.blueprints import LOOKS
 from vct.engine.cascade.codes import KNOTS, CodeConfig, CodeModel, features
 from vct.engine.cascade.conditioning import demographics
 from vct.engine.cascade.day import COMMON_SD, OWN_SD, OWN_SDS
 from vct.engine.cascade.denoiser import SIGMA_DATA, draw_sigma, stratified
+from vct.engine.cascade.grid import grid_for
 from vct.engine.cascade.skin import axis_of, thickness
 from vct.engine.cascade.spline import Spans
 from vct.engine.cascade.texture import grain_of
 from vct.engine.cascade.tissues import tissue_table
 from vct.engine.cascade.volumes import organ_log_ml
 from vct.errors import InputError
+from vct.plausibility import look
 from vct.training.align import aligned, means_by_tissue, patterns, tissue_means
 from vct.training.data import Bodies
 from vct.training.loop import Draw
 from vct.training.register import LEVELS
+from vct.volume import Volume
 
 FEWEST_BODIES = 8
 _RIDGE = 1.0
@@ -255,7 +259,18 @@ def anatomy_checkpoint(anatomies: dict[str, Anatomy], bodies: Bodies) -> Checkpo
         "imaging": {"fwhm_mm": bodies.fwhm_mm},
         "sexes": {sex: model.config.model_dump(mode="json") for sex, model in anatomies.items()},
     }
+    tensors[LOOKS] = _looks(bodies)
     return Checkpoint(kind="anatomy", config=config, training_data=bodies.about, tensors=tensors)
+
+
+def _looks(bodies: Bodies) -> torch.Tensor:
+    """(N, D) what the bodies look like, without those that lack an organ."""
+    found = []
+    for row, length in enumerate(bodies.lengths_mm):
+        grid = grid_for(length, bodies.spacing_mm)
+        found.append(look(Volume(data=np.asarray(bodies.labels[row]), grid=grid, unit="label")))
+    whole = [item for item in found if item]
+    return torch.tensor(whole, dtype=torch.float32).reshape(len(whole), -1)
 
 
 def _principal(part: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

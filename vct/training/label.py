@@ -8,10 +8,10 @@ from pathlib import Path
 
 from vct.errors import InputError
 from vct.formats.nifti import read
+from vct.segmenter.command import checked
 from vct.training.flesh import with_flesh
 from vct.training.folder import read_imaging, read_table, read_volume
 from vct.training.organs import OrganNumber, measure, write_numbers
-from vct.segmenter.command import checked
 from vct.training.segment import find_segmenter, given, segment
 from vct.training.studies import Study
 

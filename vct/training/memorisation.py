@@ -78,7 +78,9 @@ class Memorisation:
             if item.twin
         ]
         if self.diversity < NARROW:
-            found.append(f"diversity has collapsed: neighbours lie {self.diversity:.2f} times as far apart as held-out ones")
+            found.append(
+                f"diversity has collapsed: neighbours lie {self.diversity:.2f} times as far apart as held-out ones"
+            )
         return tuple(found)
 
     def table(self) -> pd.DataFrame:

@@ -15,10 +15,10 @@ from vct.errors import InputError
 from vct.files import write_aside
 from vct.formats.nifti import read
 from vct.formats.tags import TagError
+from vct.segmenter.command import checked
 from vct.training.demographics import Person, Refused, Row, complete, person_in
 from vct.training.flesh import with_flesh
 from vct.training.load_study import Loaded, load_study
-from vct.segmenter.command import checked
 from vct.training.segment import NETWORK, given, segment
 from vct.training.studies import Study
 from vct.training.torso import find_torso

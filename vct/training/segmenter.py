@@ -19,14 +19,14 @@ from vct.training.loop import Draw
 
 SCALE_SD, SHIFT_SD_MM, TURN_SD_DEG = 0.05, 8.0, 3.0
 """Pose of a body: size along each axis, place, and turn about each axis."""
-CUT_SHARE, LEFT_MM = 0.9, (160.0, 360.0)
-"""How often a scan is cut above and below, and what is left: it costs less, and fields of view differ."""
+CUT_SHARE, LEFT_MM = 0.5, (200.0, 500.0)
+"""How often a scan is cut above and below, and what is left of it."""
 BLUR_SD_MM, NOISE_HU = 1.5, 25.0
 """Most blur (a sharp kernel has none), and most noise; both drawn evenly, noise in half of all scans."""
 OFFSET_SD_HU, CONTRAST_SD = 5.0, 0.1
 """Calibration, and how far soft tissues stand apart. All of these are assumed."""
 MARGIN_MM = 24.0
-SAMPLES = 1500
+SAMPLES = 1000
 """Voxels of each structure that the loss looks at, where there are more; weighted as if it looked at all."""
 SEEN_HU = -500.0
 
@@ -49,6 +49,7 @@ class SegmenterTask:
         self.model = SegmenterNet(self.config)
         index = {STRUCTURES[name]: number for number, name in enumerate(self.config.names, start=1)}
         self._classes = torch.tensor([index.get(number, 0) for number in range(256)])
+        self.model.prior.copy_(_prior(self.sets, self._classes, 1 + len(self.config.names)))
         self._ends = np.cumsum([len(bodies) for bodies in self.sets])
 
     def loss(self, model: nn.Module, draw: Draw, batch: int) -> torch.Tensor:
@@ -87,7 +88,9 @@ class SegmenterTask:
             start = float(rng.uniform(low[2], max(low[2], high[2] - left)))
             low[2], high[2] = start, min(start + left, high[2])
         step, multiple = self.config.spacing_mm, self.config.multiple
-        shape = [int(np.ceil((b - a) * s / step / multiple)) * multiple for a, b, s in zip(low, high, scale, strict=True)]
+        shape = [
+            int(np.ceil((b - a) * s / step / multiple)) * multiple for a, b, s in zip(low, high, scale, strict=True)
+        ]
         middle = (low + high) / 2.0 + SHIFT_SD_MM / 4.0 * rng.standard_normal(3)
         axes = [(np.arange(n) - (n - 1) / 2.0) * step / s for n, s in zip(shape, scale, strict=True)]
         half = [n * mm / 2.0 for n, mm in zip(size, spacing_mm, strict=True)]
@@ -114,6 +117,18 @@ def names_in(sets: Sequence[Bodies]) -> tuple[str, ...]:
         for row in range(len(bodies)):
             seen += np.bincount(np.asarray(bodies.labels[row]).ravel(), minlength=256)
     return tuple(name for name, number in STRUCTURES.items() if seen[number])
+
+
+def _prior(sets: Sequence[Bodies], classes: torch.Tensor, count: int) -> torch.Tensor:
+    """(count,) log of how many voxels of a class stand behind one that the loss looks at, over all bodies."""
+    whole, chosen = torch.zeros(count), torch.zeros(count)
+    for bodies in sets:
+        for row in range(len(bodies)):
+            labels = torch.from_numpy(np.asarray(bodies.labels[row], dtype=np.int64))
+            counts = torch.bincount(classes[labels].flatten(), minlength=count).float()
+            whole += counts
+            chosen += counts.clamp_max(SAMPLES)
+    return torch.log(whole.clamp_min(1.0) / chosen.clamp_min(1.0))
 
 
 def _field_of_view(hu: torch.Tensor, spacing_mm: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -170,4 +185,3 @@ def _chosen(classes: torch.Tensor, count: int, generator: torch.Generator) -> tu
     share = (SAMPLES / torch.bincount(flat, minlength=count).clamp_min(1)).clamp_max(1.0)[flat]
     chosen = torch.nonzero(torch.rand(flat.shape, generator=generator) < share)[:, 0]
     return chosen, 1.0 / share[chosen]
-

@@ -3,11 +3,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from vct.engine.base import Engine  # noqa: E402
 from vct import checkpoint  # noqa: E402
+from vct.checkpoint import Checkpoint  # noqa: E402
+from vct.engine.base import Engine  # noqa: E402
 from vct.engine.cascade.anatomy import SKIN_SCALE, VOLUME_SCALE, Anatomy, AnatomyConfig  # noqa: E402
 from vct.engine.cascade.blueprints import AnatomyBlueprint, VoxelBlueprint  # noqa: E402
-from vct.checkpoint import Checkpoint  # noqa: E402
 from vct.engine.cascade.codes import CodeConfig  # noqa: E402
 from vct.engine.cascade.engine import Cascade  # noqa: E402
 from vct.engine.cascade.grid import Length  # noqa: E402

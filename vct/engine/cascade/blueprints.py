@@ -15,9 +15,9 @@ from torch import nn
 from torch.nn import functional
 
 from vct import checkpoint
-from vct.engine.cascade.anatomy import Anatomy, AnatomyConfig, Blueprint
 from vct.checkpoint import Checkpoint
-from vct.engine.cascade.conditioning import demographics
+from vct.engine.cascade.anatomy import Anatomy, AnatomyConfig, Blueprint
+from vct.engine.cascade.conditioning import demographics, undone
 from vct.engine.cascade.grid import Length
 from vct.engine.cascade.intensity import decode
 from vct.engine.cascade.lowres import Lowres, LowresConfig
@@ -25,9 +25,13 @@ from vct.engine.cascade.sampler import THOROUGH, Schedule, code_noise, volume_no
 from vct.engine.cascade.superres import Superres, SuperresConfig
 from vct.engine.cascade.texture import fields
 from vct.errors import InputError
+from vct.plausibility import Learned
 from vct.records import Patient, Snapshot
 from vct.structures import STRUCTURES
 from vct.volume import Volume
+
+LOOKS = "looks"
+"""The tensor (N, D) of an anatomy checkpoint that holds what its training bodies look like (`vct.plausibility`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,15 @@ class AnatomyBlueprint:
     imaging: Imaging = Imaging()
     trained_on: str = ""
     mean: bool = False
+    looks: torch.Tensor | None = None
+
+    @property
+    def learned(self) -> Learned:
+        """The range of each sex's demographics, and the training bodies' looks where the weights carry them."""
+        looks = None if self.looks is None else self.looks.double().numpy()
+        return Learned(
+            covered={sex: _range(model.code.low, model.code.high) for sex, model in self.models.items()}, looks=looks
+        )
 
     @property
     def finest_mm(self) -> float:
@@ -118,6 +131,12 @@ class VoxelBlueprint:
     mean: bool = False
 
     @property
+    def learned(self) -> Learned:
+        """The range of the demographics, the same for both sexes."""
+        own = _range(self.model.low, self.model.high)
+        return Learned(covered={"F": own, "M": own})
+
+    @property
     def finest_mm(self) -> float:
         """The spacing of its grid."""
         return self.model.config.spacing_mm
@@ -173,7 +192,7 @@ def load_blueprint(folder: Path, device: str = "cpu", mean: bool = False) -> Ana
         sex: _filled(Anatomy(_config(AnatomyConfig, config, folder)), found, f"{sex}.", folder).to(device)
         for sex, config in found.config["sexes"].items()
     }
-    return AnatomyBlueprint(models=models, **common)
+    return AnatomyBlueprint(models=models, looks=found.tensors.get(LOOKS), **common)
 
 
 def load_superres(folder: Path) -> SecondStage | None:
@@ -208,6 +227,11 @@ def _config(config: Any, values: Any, folder: Path) -> Any:
         return config.model_validate_json(checkpoint.as_json(values))
     except ValidationError as error:
         raise InputError(f"{folder}: the weights' configuration is not one of this version ({error})") from error
+
+
+def _range(low: torch.Tensor, high: torch.Tensor) -> dict[str, tuple[float, float]]:
+    first, last = undone(low), undone(high)
+    return {name: (first[name], last[name]) for name in first}
 
 
 def _imaging(found: Checkpoint) -> Imaging:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -29,6 +30,16 @@ def demographics(patients: Sequence[Patient]) -> torch.Tensor:
         for patient in patients
     ]
     return torch.tensor(rows, dtype=torch.float32).reshape(len(rows), len(NAMES))
+
+
+def undone(condition: torch.Tensor) -> dict[str, float]:
+    """Age, height and weight, by `Patient`'s field, of standardised demographics (4,)."""
+    _, age, height, weight = condition.double().tolist()
+    return {
+        "age_years": AGE_YEARS[0] + AGE_YEARS[1] * age,
+        "height_cm": HEIGHT_CM[0] + HEIGHT_CM[1] * height,
+        "weight_kg": WEIGHT_KG[0] * math.exp(WEIGHT_KG[1] * weight),
+    }
 
 
 def positions(

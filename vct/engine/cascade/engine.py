@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,9 @@ from vct.engine.cascade.sampler import DEFAULT, Schedule
 from vct.engine.cascade.superres import FACTOR, Superres
 from vct.engine.lesions import place, plant
 from vct.errors import InputError
+from vct.plausibility import Learned
 from vct.records import Scan, Snapshot
+from vct.segmenter import Network, Segmenter
 from vct.volume import Volume
 
 RESOLUTIONS_MM = (8.0, 4.0, 2.0)
@@ -32,6 +35,7 @@ class Cascade:
 
     The blueprint is drawn from `stream(seed, patient.id, "body")` and is the same at every visit. A patient's noise has
     the patient's name, so that a batch gives each of its members what a single call would, up to rounding.
+    Bodies of voxel weights come without labels: the `segmenter` finds their organs on the CT.
     `fwhm_mm` and `noise_cov` are the blur and the noise (in the liver) that the weights learned to paint. An engine
     from a `folder` is read there again by other processes.
     """
@@ -45,6 +49,7 @@ class Cascade:
     fwhm_mm: float = 0.0
     noise_cov: float = 0.0
     folder: Path | None = None
+    segmenter: Segmenter = field(default_factory=Network)
 
     def __post_init__(self) -> None:
         if self.spacing_mm not in RESOLUTIONS_MM:
@@ -95,6 +100,11 @@ class Cascade:
         """What was measured of these weights, as it stands beside them in `fidelity.json`; see `measured`."""
         return measured(self.folder, self.blueprint.hash, self.blueprint.trained_on)
 
+    @cached_property
+    def learned(self) -> Learned:
+        """Whom the weights know; see `vct.plausibility`."""
+        return self.blueprint.learned
+
     @property
     def name(self) -> str:
         """As in the manifest: blueprint, weights and resolution."""
@@ -128,12 +138,13 @@ class Cascade:
             )
         pet_suv = pet.cpu().numpy()
         grid = grid_for(self.blueprint.length.of(patient.height_cm), self.spacing_mm)
-        named = None
-        if labels is not None:
-            named = Volume(data=np.ascontiguousarray(labels.cpu().numpy()), grid=grid, unit="label")
-            if not self.blueprint.mean:
-                pet_suv = pet_suv * day_factors(patient.id, snapshot.visit.name, seed)[named.data]
         hu = Volume(data=np.ascontiguousarray(ct.cpu().numpy()), grid=grid, unit="HU")
+        if labels is None:
+            named = self.segmenter.segment(hu)
+        else:
+            named = Volume(data=np.ascontiguousarray(labels.cpu().numpy()), grid=grid, unit="label")
+        if not self.blueprint.mean:
+            pet_suv = pet_suv * day_factors(patient.id, snapshot.visit.name, seed)[named.data]
         suv = Volume(data=np.ascontiguousarray(pet_suv, dtype=np.float32), grid=grid, unit="SUVbw")
         scan = Scan(
             snapshot=snapshot,
@@ -143,7 +154,7 @@ class Cascade:
             made_by=self.name,
             fwhm_mm=self.fwhm_mm,
             noise_cov=self.noise_cov,
-            planted_suv={} if named is None else blueprints.mean_by_structure(suv, named),
+            planted_suv=blueprints.mean_by_structure(suv, named),
         )
         return _with_lesions(scan, seed)
 
@@ -156,10 +167,8 @@ class Cascade:
 
 
 def _with_lesions(scan: Scan, seed: int) -> Scan:
-    if not scan.snapshot.lesions:
+    if not scan.snapshot.lesions or scan.labels is None:
         return scan
-    if scan.labels is None:
-        raise InputError("lesions need organ labels to be placed in; voxel weights give none, anatomy weights do")
     lesions = place(scan.snapshot.lesions, scan.labels, seed, scan.snapshot.patient.id)
     ct, pet, background = plant(scan.ct, scan.pet, lesions, scan.fwhm_mm)
     snapshot = replace(scan.snapshot, lesions=lesions)
