@@ -84,7 +84,10 @@ def test_the_engine_states_its_fidelity_and_failed_patients_are_named(result, tm
         "n": 200,
     }
     stated = {"engine": "cascade", "trained_on": "painted <bodies>", "rows": [row], "warnings": ["Beware of <b>."]}
-    told = replace(result, provenance={**result.provenance, "fidelity": stated, "failed": [{"patient": "P0007", "arm": "", "error": "-"}]})
+    told = replace(
+        result,
+        provenance={**result.provenance, "fidelity": stated, "failed": [{"patient": "P0007", "arm": "", "error": "-"}]},
+    )
     text = write(told, tmp_path).read_text()
     for words in ("Trained on: painted &lt;bodies&gt;.", "Beware of &lt;b&gt;.", "P0007", "0.91"):
         assert words in text

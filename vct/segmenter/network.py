@@ -67,9 +67,7 @@ class SegmenterNet(nn.Module):
         self.name = nn.Sequential(nn.Linear(read, config.hidden), nn.SiLU(), nn.Linear(config.hidden, classes))
         self.register_buffer("prior", torch.zeros(classes))
 
-    def loss(
-        self, hu: torch.Tensor, chosen: torch.Tensor, classes: torch.Tensor, weight: torch.Tensor
-    ) -> torch.Tensor:
+    def loss(self, hu: torch.Tensor, chosen: torch.Tensor, classes: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """Cross-entropy over voxels `chosen` (N,) of one body (X, Y, Z), by flat index, plus one minus the mean soft
         Dice of what is there; a voxel stands for `weight` (N,) voxels of its class (N,)."""
         seen = _windows(hu)

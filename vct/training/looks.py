@@ -19,6 +19,7 @@ from vct.engine.atlas.gallery import strip
 from vct.engine.cascade.anatomy import Anatomy
 from vct.engine.cascade.blueprints import AnatomyBlueprint, Body
 from vct.engine.cascade.conditioning import demographics
+from vct.engine.cascade.day import DayToDay
 from vct.engine.cascade.grid import grid_for
 from vct.engine.cascade.intensity import decode
 from vct.engine.cascade.sampler import DEFAULT, volume_noise
@@ -128,7 +129,7 @@ def look_at_anatomy(models: Mapping[str, Anatomy], bodies: Bodies, samples: int 
     for place, row in enumerate(rows):
         patient, mm = bodies.patients[row], bodies.spacing_mm
         with torch.inference_mode():
-            (drawn,) = blueprint.draw([Snapshot(patient=patient, visit=_VISIT)], _SEED, mm, DEFAULT, mm)
+            (drawn,) = blueprint.draw([Snapshot(patient=patient, visit=_VISIT)], _SEED, mm, DEFAULT, mm, DayToDay())
         ct, pet = (part[0] for part in bodies.images([row]))
         true = Body(ct=ct, pet=pet, labels=torch.from_numpy(np.array(bodies.labels[row])))
         mine, other = (_measured(bodies, row, body) for body in (drawn, true))

@@ -18,12 +18,14 @@ from vct import checkpoint
 from vct.checkpoint import Checkpoint
 from vct.engine.cascade.anatomy import Anatomy, AnatomyConfig, Blueprint
 from vct.engine.cascade.conditioning import demographics, undone
+from vct.engine.cascade.day import Day, DayToDay
 from vct.engine.cascade.grid import Length
 from vct.engine.cascade.intensity import decode
 from vct.engine.cascade.lowres import Lowres, LowresConfig
 from vct.engine.cascade.sampler import THOROUGH, Schedule, code_noise, volume_noise
 from vct.engine.cascade.superres import Superres, SuperresConfig
 from vct.engine.cascade.texture import fields
+from vct.engine.cascade.visit import on_day
 from vct.errors import InputError
 from vct.plausibility import Learned
 from vct.records import Patient, Snapshot
@@ -36,11 +38,13 @@ LOOKS = "looks"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """HU and SUV float32 (X, Y, Z) on the model's grid; labels uint8, or None where nobody knows them."""
+    """HU and SUV float32 (X, Y, Z) on the model's grid; labels uint8, or None where nobody knows them; the day that
+    they show already."""
 
     ct: torch.Tensor
     pet: torch.Tensor
     labels: torch.Tensor | None
+    day: Day | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,25 +84,36 @@ class AnatomyBlueprint:
         return min(model.config.spacing_mm for model in self.models.values())
 
     def draw(
-        self, snapshots: Sequence[Snapshot], seed: int, spacing_mm: float, schedule: Schedule, labels_mm: float
+        self,
+        snapshots: Sequence[Snapshot],
+        seed: int,
+        spacing_mm: float,
+        schedule: Schedule,
+        labels_mm: float,
+        daily: DayToDay,
     ) -> tuple[Body, ...]:
         """Bodies at a spacing, labels at another. Codes are drawn with 32 evaluations whatever `schedule`: they cost
-        next to nothing. The body is the patient's, its texture the visit's.
+        next to nothing. The body is the patient's; its day, as `daily` has it, and its texture are the visit's.
 
         Raises InputError for a sex that the weights do not know.
         """
         del schedule
         bodies = []
         for snapshot in snapshots:
-            patient = snapshot.patient
+            patient, visit = snapshot.patient, snapshot.visit.name
             model, drawn = _body(self, patient, seed)
-            texture = None
+            texture, day = None, None
             if not self.mean:
-                texture = fields(model.fine_mm(spacing_mm), seed, patient.id, snapshot.visit.name, "texture")
-                texture = texture.to(self.device)
+                texture = fields(model.fine_mm(spacing_mm), seed, patient.id, visit, "texture").to(self.device)
+                day = daily.draw(patient.id, visit, seed)
+                drawn = on_day(model, drawn, _filled(self, patient, seed, visit, daily.filling), day)
             seen = model.render(drawn, spacing_mm, labels_mm, texture)
-            bodies.append(Body(ct=seen.ct, pet=seen.pet, labels=seen.labels))
+            bodies.append(Body(ct=seen.ct, pet=seen.pet, labels=seen.labels, day=day))
         return tuple(bodies)
+
+    def at_rest(self, patient: Patient, seed: int, spacing_mm: float) -> torch.Tensor:
+        """Labels (X, Y, Z) of a patient's body before any day."""
+        return _at_rest(self, patient, seed, spacing_mm)
 
 
 @lru_cache(maxsize=2)
@@ -107,13 +122,31 @@ def _body(blueprint: AnatomyBlueprint, patient: Patient, seed: int) -> tuple[Ana
     if patient.sex not in blueprint.models:
         raise InputError(f"the anatomy weights know no body of sex {patient.sex}")
     model = blueprint.models[patient.sex]
-    condition = demographics([patient]).to(blueprint.device)
     if blueprint.mean:
-        code = model.code.expected(condition)
+        code = model.code.expected(demographics([patient]).to(blueprint.device))[0]
     else:
-        noise = code_noise(model.config.code.modes, seed, patient.id, "body")[None].to(blueprint.device)
-        code = model.code.draw(condition, noise, THOROUGH)
-    return model, model.settled(model.split(code[0]))
+        code = _code(blueprint, patient, code_noise(model.config.code.modes, seed, patient.id, "body"))
+    return model, model.settled(model.split(code))
+
+
+@lru_cache(maxsize=2)
+def _at_rest(blueprint: AnatomyBlueprint, patient: Patient, seed: int, spacing_mm: float) -> torch.Tensor:
+    model, drawn = _body(blueprint, patient, seed)
+    return model.named(drawn, spacing_mm)
+
+
+def _filled(blueprint: AnatomyBlueprint, patient: Patient, seed: int, visit: str, kept: float) -> Blueprint:
+    """The patient as drawn with noise of which `kept`, as a correlation, is the body's and the rest the visit's."""
+    modes = blueprint.models[patient.sex].config.code.modes
+    body, own = (code_noise(modes, seed, patient.id, *name) for name in (("body",), (visit, "filling")))
+    code = _code(blueprint, patient, kept * body + (1.0 - kept**2) ** 0.5 * own)
+    return blueprint.models[patient.sex].split(code)
+
+
+def _code(blueprint: AnatomyBlueprint, patient: Patient, noise: torch.Tensor) -> torch.Tensor:
+    """(raw,) the long vector of a patient, drawn from noise (modes,)."""
+    condition = demographics([patient]).to(blueprint.device)
+    return blueprint.models[patient.sex].code.draw(condition, noise[None].to(blueprint.device), THOROUGH)[0]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -142,10 +175,17 @@ class VoxelBlueprint:
         return self.model.config.spacing_mm
 
     def draw(
-        self, snapshots: Sequence[Snapshot], seed: int, spacing_mm: float, schedule: Schedule, labels_mm: float
+        self,
+        snapshots: Sequence[Snapshot],
+        seed: int,
+        spacing_mm: float,
+        schedule: Schedule,
+        labels_mm: float,
+        daily: DayToDay,
     ) -> tuple[Body, ...]:
-        """Bodies at the model's spacing, or averaged in SUV to a coarser one."""
-        del labels_mm
+        """Bodies at the model's spacing, or averaged in SUV to a coarser one. Nothing but uptake, which the engine
+        changes, tells one day from another."""
+        del labels_mm, daily
         shape = self.model.shape
         patients = [snapshot.patient for snapshot in snapshots]
         condition = demographics(patients).to(self.device)
@@ -186,10 +226,10 @@ def load_blueprint(folder: Path, device: str = "cpu", mean: bool = False) -> Ana
         "mean": mean,
     }
     if kind == "lowres":
-        model = _filled(Lowres(_config(LowresConfig, found.config["model"], folder)), found, "", folder)
+        model = _loaded(Lowres(_config(LowresConfig, found.config["model"], folder)), found, "", folder)
         return VoxelBlueprint(model=model.to(device), **common)
     models = {
-        sex: _filled(Anatomy(_config(AnatomyConfig, config, folder)), found, f"{sex}.", folder).to(device)
+        sex: _loaded(Anatomy(_config(AnatomyConfig, config, folder)), found, f"{sex}.", folder).to(device)
         for sex, config in found.config["sexes"].items()
     }
     return AnatomyBlueprint(models=models, looks=found.tensors.get(LOOKS), **common)
@@ -200,7 +240,7 @@ def load_superres(folder: Path) -> SecondStage | None:
     if not any(folder.glob("superres-*.safetensors")):
         return None
     found = checkpoint.load(folder, "superres")
-    model = _filled(Superres(_config(SuperresConfig, found.config["model"], folder)), found, "", folder)
+    model = _loaded(Superres(_config(SuperresConfig, found.config["model"], folder)), found, "", folder)
     return SecondStage(model=model, hash=found.hash, imaging=_imaging(found))
 
 
@@ -211,7 +251,7 @@ def mean_by_structure(pet: Volume, labels: Volume) -> dict[str, float]:
     return {name: float(total[label] / count[label]) for name, label in STRUCTURES.items() if count[label]}
 
 
-def _filled(model: Any, found: Checkpoint, prefix: str, folder: Path) -> Any:
+def _loaded(model: Any, found: Checkpoint, prefix: str, folder: Path) -> Any:
     """The model with the checkpoint's tensors, as float32 and ready to run."""
     state = {name[len(prefix) :]: value for name, value in found.tensors.items() if name.startswith(prefix)}
     module: nn.Module = model

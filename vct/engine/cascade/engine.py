@@ -14,11 +14,12 @@ import torch
 from vct.engine.cascade import blueprints
 from vct.engine.cascade.blueprints import AnatomyBlueprint, VoxelBlueprint
 from vct.engine.cascade.conditioning import demographics
-from vct.engine.cascade.day import day_factors
+from vct.engine.cascade.day import Day, DayToDay
 from vct.engine.cascade.grid import grid_for
 from vct.engine.cascade.measured import measured
 from vct.engine.cascade.sampler import DEFAULT, Schedule
 from vct.engine.cascade.superres import FACTOR, Superres
+from vct.engine.cascade.visit import base_of, carried
 from vct.engine.lesions import place, plant
 from vct.errors import InputError
 from vct.plausibility import Learned
@@ -50,6 +51,7 @@ class Cascade:
     noise_cov: float = 0.0
     folder: Path | None = None
     segmenter: Segmenter = field(default_factory=Network)
+    daily: DayToDay = field(default_factory=DayToDay)
 
     def __post_init__(self) -> None:
         if self.spacing_mm not in RESOLUTIONS_MM:
@@ -61,7 +63,14 @@ class Cascade:
             )
 
     @classmethod
-    def load(cls, folder: Path, spacing_mm: float = 4.0, schedule: Schedule = DEFAULT, mean: bool = False) -> Cascade:
+    def load(
+        cls,
+        folder: Path,
+        spacing_mm: float = 4.0,
+        schedule: Schedule = DEFAULT,
+        mean: bool = False,
+        daily: DayToDay | None = None,
+    ) -> Cascade:
         """The engine with the weights in `folder`: an anatomy or a lowres checkpoint, and superres where there is one.
 
         With `mean` every patient is the mean of their demographics, without diffusion and without a day of their own:
@@ -82,12 +91,13 @@ class Cascade:
             fwhm_mm=painted.fwhm_mm,
             noise_cov=painted.noise_cov,
             folder=folder,
+            daily=daily or DayToDay(),
         )
 
     def __reduce__(self) -> Any:
         if self.folder is None:
             return super().__reduce__()
-        return Cascade.load, (self.folder, self.spacing_mm, self.schedule, self.blueprint.mean)
+        return Cascade.load, (self.folder, self.spacing_mm, self.schedule, self.blueprint.mean, self.daily)
 
     @property
     def about(self) -> str:
@@ -111,7 +121,9 @@ class Cascade:
         second = f"+{self.superres_hash[:8]}" if self._halvings() else ""
         sampler = "" if self.schedule == DEFAULT else f" {self.schedule.solver} {self.schedule.steps}"
         mean = " mean" if self.blueprint.mean else ""
-        return f"cascade {self.blueprint.kind} {self.blueprint.hash[:8]}{second} {self.spacing_mm:g} mm{sampler}{mean}"
+        daily = "" if self.daily == DayToDay() else f" day {self.daily.model_dump(exclude_defaults=True)}"
+        weights = f"{self.blueprint.kind} {self.blueprint.hash[:8]}{second}"
+        return f"cascade {weights} {self.spacing_mm:g} mm{sampler}{mean}{daily}"
 
     def generate(self, snapshot: Snapshot, seed: int) -> Scan:
         """The PET/CT of a snapshot, lesions placed and planted."""
@@ -123,7 +135,7 @@ class Cascade:
             return ()
         with torch.inference_mode():
             first_mm = self.spacing_mm * FACTOR ** self._halvings()
-            drawn = self.blueprint.draw(snapshots, seed, first_mm, self.schedule, self.spacing_mm)
+            drawn = self.blueprint.draw(snapshots, seed, first_mm, self.schedule, self.spacing_mm, self.daily)
             return tuple(self._finish(item, body, seed) for item, body in zip(snapshots, drawn, strict=True))
 
     def _finish(self, snapshot: Snapshot, body: blueprints.Body, seed: int) -> Scan:
@@ -143,8 +155,8 @@ class Cascade:
             named = self.segmenter.segment(hu)
         else:
             named = Volume(data=np.ascontiguousarray(labels.cpu().numpy()), grid=grid, unit="label")
-        if not self.blueprint.mean:
-            pet_suv = pet_suv * day_factors(patient.id, snapshot.visit.name, seed)[named.data]
+        if body.day is None and not self.blueprint.mean:
+            pet_suv = pet_suv * self.daily.draw(patient.id, snapshot.visit.name, seed).by_label()[named.data]
         suv = Volume(data=np.ascontiguousarray(pet_suv, dtype=np.float32), grid=grid, unit="SUVbw")
         scan = Scan(
             snapshot=snapshot,
@@ -156,7 +168,7 @@ class Cascade:
             noise_cov=self.noise_cov,
             planted_suv=blueprints.mean_by_structure(suv, named),
         )
-        return _with_lesions(scan, seed)
+        return self._with_lesions(scan, body.day, seed)
 
     def _halvings(self) -> int:
         """How often stage 2 halves the spacing before `spacing_mm`: from what the blueprint draws sharply itself."""
@@ -165,11 +177,21 @@ class Cascade:
             spacing, count = spacing * FACTOR, count + 1
         return count
 
-
-def _with_lesions(scan: Scan, seed: int) -> Scan:
-    if not scan.snapshot.lesions or scan.labels is None:
-        return scan
-    lesions = place(scan.snapshot.lesions, scan.labels, seed, scan.snapshot.patient.id)
-    ct, pet, background = plant(scan.ct, scan.pet, lesions, scan.fwhm_mm)
-    snapshot = replace(scan.snapshot, lesions=lesions)
-    return replace(scan, snapshot=snapshot, ct=ct, pet=pet, background_suv=background)
+    def _with_lesions(self, scan: Scan, day: Day | None, seed: int) -> Scan:
+        """Lesions are placed in the body at rest, the same at every visit, and go with it through the day."""
+        if not scan.snapshot.lesions or scan.labels is None:
+            return scan
+        patient = scan.snapshot.patient
+        if day is None or not isinstance(self.blueprint, AnatomyBlueprint):
+            lesions = place(scan.snapshot.lesions, scan.labels, seed, patient.id)
+        else:
+            rest = self.blueprint.at_rest(patient, seed, self.spacing_mm)
+            base, length_mm = base_of(rest), self.blueprint.length.of(patient.height_cm)
+            labels = replace(scan.labels, data=np.ascontiguousarray(rest.cpu().numpy()))
+            lesions = tuple(
+                replace(item, center_mm=item.center_mm and carried(item.center_mm, day, base, length_mm))
+                for item in place(scan.snapshot.lesions, labels, seed, patient.id)
+            )
+        ct, pet, background = plant(scan.ct, scan.pet, lesions, scan.fwhm_mm)
+        snapshot = replace(scan.snapshot, lesions=lesions)
+        return replace(scan, snapshot=snapshot, ct=ct, pet=pet, background_suv=background)
