@@ -1,0 +1,38 @@
+"""The segmenter's training: it learns, and goes on where it stopped."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("monai")
+
+from vct import checkpoint  # noqa: E402
+from vct.segmenter import shipped  # noqa: E402
+from vct.structures import labels_of  # noqa: E402
+from vct.training.folder import read_volume  # noqa: E402
+from vct.training.loop import Settings  # noqa: E402
+from vct.training.verbs import train_segmenter  # noqa: E402
+
+
+def test_it_learns_from_a_folder_of_bodies(bodies_folder, tmp_path) -> None:
+    settings = Settings(steps=100, batch=1, learning_rate=1e-2, warmup_steps=5, seed=3)
+    assert train_segmenter([bodies_folder], tmp_path, settings, spacing_mm=16.0) == 100
+    shipped.load.cache_clear()
+    model = shipped.load(tmp_path)
+    losses = np.loadtxt(tmp_path / "log.csv", delimiter=",", skiprows=1)[:, 2]
+    assert losses[-20:].mean() < 0.6 * losses[:5].mean()
+    found = shipped.run(model, read_volume(bodies_folder, "B5", "ct"))
+    known = read_volume(bodies_folder, "B5", "labels")
+    one, two = (np.isin(item.data, labels_of("skeletal_muscle")) for item in (found, known))
+    assert 2.0 * (one & two).sum() / (one.sum() + two.sum()) > 0.7
+    shipped.load.cache_clear()
+
+
+def test_a_training_goes_on_to_the_same_weights(bodies_folder, tmp_path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train_segmenter([bodies_folder], whole, Settings(steps=4, batch=1, seed=3), spacing_mm=16.0)
+    for steps in (2, 4):
+        train_segmenter([bodies_folder], parts, Settings(steps=steps, batch=1, seed=3), spacing_mm=16.0)
+    assert checkpoint.load(whole, "segmenter").hash == checkpoint.load(parts, "segmenter").hash
