@@ -65,7 +65,10 @@ def test_looks_stop_as_often_as_the_design_says() -> None:
         ):
             got = value(found, name, effect, "")
             assert abs(got.value - wanted) < 4 * got.mc_se + 0.005, name
-    assert value(found, "expected_n", 0.55, "").value < 200
+    whole = characteristics(job(normal_trial(), sizes=(200,), effects=(0.55,)), 100)
+    assert value(whole, "expected_n", 0.55, "").value == 200
+    for quantity in ("expected_n", "duration_days"):
+        assert value(found, quantity, 0.55, "").value < 0.98 * value(whole, quantity, 0.55, "").value
 
 
 def test_the_table_is_the_same_for_one_worker_and_two() -> None:
