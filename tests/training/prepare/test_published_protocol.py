@@ -15,6 +15,7 @@ pytest.importorskip("lightning_fabric")
 
 from vct.cli import app  # noqa: E402
 from vct.engine.cascade import engine as cascade  # noqa: E402
+from vct.engine.cascade import sampler  # noqa: E402
 from vct.engine.phantom import Phantom  # noqa: E402
 from vct.records import Patient, Snapshot, Visit  # noqa: E402
 from vct.training import anatomy, register, violins  # noqa: E402
@@ -114,9 +115,10 @@ def paper_rows(out) -> dict[tuple[str, str, str], dict[str, str]]:
 
 @pytest.mark.parametrize("resolution", [16, pytest.param(4, marks=pytest.mark.slow)], ids=["16 mm", "8 and 4 mm"])
 def test_the_voxels_go_from_studies_to_the_published_table(source, tmp_path, monkeypatch, resolution) -> None:
-    """As docs/real-data.md walks it; organs of the twins come from finished segmentations. The quick one goes without
-    stage 2 and pictures.
+    """As docs/real-data.md walks it, with two evaluations a scan; organs of the twins come from finished segmentations.
+    The quick one goes without stage 2 and pictures.
     """
+    monkeypatch.setattr(sampler, "DEFAULT", sampler.Schedule(steps=2))
     if resolution == 16:
         monkeypatch.setattr(cascade, "RESOLUTIONS_MM", (16.0,))
         monkeypatch.setattr(violins, "save_violins", lambda *_, **__: None)
