@@ -15,10 +15,10 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from normal_trial import REACHED, SD, drift, normal_trial
 from scipy import stats
 
 from vct import load
-from vct.protocol import Protocol
 from vct.replicate.analyses import Sheet, compare
 from vct.replicate.crowd import Crowd
 from vct.replicate.outcomes import Table
@@ -37,7 +37,6 @@ from vct.stats.summary import OneSample
 from vct.stats.survival import Cox, LogRank
 from vct.stats.tables import Cmh, FisherExact
 from vct.stats.two_sample import MannWhitney, WelchT
-from vct.yamlfile import Tree, check
 
 ARM = 40
 """Patients of each arm in the trials of the analyses."""
@@ -265,55 +264,16 @@ T_FOR_Z = 0.006
 """What a t test of 200 patients may fall short of the normal power that designs reckon with (at 60, the first look)."""
 
 
-def trial(
-    design: dict[str, Any] | None, size: int = SIZE, changes: tuple[float, ...] = (-0.2, -0.35), kind: str = "log_ratio"
-) -> Protocol:
-    """One large lesion a patient whose log uptake changes by a normal amount: the closed forms hold."""
-    arms = ("PCB", "PCB+NTG")[: len(changes)]
-    data = load("null_trial").resolved()
-    data["arms"], data["sample_size"] = [{"name": name} for name in arms], size
-    data["course"] = {
-        "kind": "metastatic",
-        "disease": {
-            "count": {"kind": "constant", "value": 1},
-            "sites": {"lung": 1},
-            "diameter_mm": {"kind": "constant", "value": 40},
-            "suv": {"kind": "lognormal", "median": 8, "geometric_sd": 1.3},
-        },
-        "history": {"day_to_day_cv": 0.1},
-        "treatments": {
-            arm: {"responder_fraction": 1, "responders": {"uptake_change": change, "uptake_sd_between_patients": 0.3}}
-            for arm, change in zip(arms, changes, strict=True)
-        },
-    }
-    endpoint = {"kind": kind, "name": "x", "readout": "suv_max", "baseline": "baseline", "visits": ["week3"]}
-    data["readouts"], data["endpoints"] = [{"kind": "suv_max", "name": "suv_max"}], [endpoint]
-    data["analyses"] = [{"kind": "welch_t", "endpoint": "x"}] if kind == "log_ratio" else []
-    data["design"] = design
-    return check(Protocol, Tree(data, "benchmark"), None)
-
-
-REACHED = 1.0 - 2.0 ** (-23.0 / 7.0)
-"""Share of a treatment's effect that has come by day 23."""
-SD = math.hypot(0.3 * REACHED, math.sqrt(2.0 * math.log1p(0.01)))
-"""Standard deviation of the log change in `trial`."""
-
-
-def drift() -> float:
-    """Expected z at the end of the whole trial under the planned effect."""
-    return REACHED * math.log(0.8 / 0.65) / (SD * math.sqrt(4.0 / SIZE))
-
-
 def designs(replicates: int, workers: int, rules: dict[str, dict[str, Any]] | None = None) -> Iterator[Row]:
     """Rejections of every design through accrual, visits and looks, beside its own integration."""
     for name, rule in (RULES if rules is None else rules).items():
-        protocol = trial({"rule": rule, "primary": "x", "benefit": "lower"})
+        protocol = normal_trial({"rule": rule, "primary": "log change", "benefit": "lower"}, SIZE)
         design: Any = protocol.design.rule
         job = Job(protocol=protocol, model=None, seed=5, sizes=(SIZE,), effects=(0.0, EFFECT))
         for item in characteristics(job, replicates, workers=workers):
             if item.endpoint or item.quantity not in ("power", "type_i_error"):
                 continue
-            expected = design.operating(item.effect * drift() / design.drift()).rejected
+            expected = design.operating(item.effect * drift(SIZE) / design.drift()).rejected
             quantity = "power" if item.effect else "type I error"
             slack = T_FOR_Z if item.effect else 0.0
             yield Row(
@@ -338,12 +298,12 @@ def reestimated(replicates: int, workers: int) -> Iterator[Row]:
     }
     design = {
         "rule": {"kind": "fixed"},
-        "primary": "x",
+        "primary": "log change",
         "benefit": "lower",
         "reestimation": rule,
         "reestimate_at": 20,
     }
-    job = Job(protocol=trial(design, 40), model=None, seed=6, sizes=(40,), effects=(0.0,))
+    job = Job(protocol=normal_trial(design, 40), model=None, seed=6, sizes=(40,), effects=(0.0,))
     for item in characteristics(job, replicates, workers=workers):
         if item.quantity == "type_i_error" and not item.endpoint:
             yield Row(
@@ -369,7 +329,7 @@ def single_arms(replicates: int, workers: int) -> Iterator[Row]:
     for name, rule in SINGLE_ARM.items():
         for quantity, rate in (("type I error", rule["p0"]), ("power", rule["p1"])):
             change = math.expm1((math.log(0.7) - SD * float(stats.norm.ppf(rate))) / REACHED)
-            protocol = trial({"rule": rule, "primary": "x"}, 60, (change,), "response")
+            protocol = normal_trial({"rule": rule, "primary": "log change"}, 60, (change,), "response")
             design: Any = protocol.design.rule
             job = Job(protocol=protocol, model=None, seed=7, sizes=(60,), effects=(1.0,))
             (found,) = [

@@ -14,10 +14,12 @@ from hardware import hardware
 
 from vct import load
 from vct.replicate.measurement import Fit, MeasurementModel
-from vct.replicate.power import characteristics
+from vct.replicate.power import Figure, characteristics
 from vct.replicate.simulate import Job
 from vct.stats.design.monitoring import Monitoring
 
+LIMIT_S = 60.0
+"""What 10,000 replicates may take on two free cores."""
 DESIGN = {
     "rule": {
         "kind": "group_sequential",
@@ -58,8 +60,16 @@ def model(labels: tuple[str, ...]) -> MeasurementModel:
     return MeasurementModel(fits=fits, between=half, within=half, made_by="assumed", patients=50)
 
 
+def timed(job: Job, replicates: int, workers: int) -> tuple[tuple[Figure, ...], float, float]:
+    """What the replicates give, seconds of wall clock and of CPU; workers are started anew."""
+    start, used = time.perf_counter(), os.times()
+    found = characteristics(job, replicates, workers=workers)
+    now = os.times()
+    return found, time.perf_counter() - start, sum(now[:4]) - sum(used[:4])
+
+
 def main() -> None:
-    """Print seconds of wall clock and of CPU."""
+    """Print seconds of wall clock and of CPU, what a replicate costs beyond the start, and whether tables agree."""
     replicates = int((*sys.argv[1:], "10000")[0])
     protocol = load("null_trial")
     protocol = protocol.model_copy(
@@ -68,12 +78,18 @@ def main() -> None:
     labels = tuple(readout.label for readout in protocol.readouts)
     job = Job(protocol=protocol, model=model(labels), seed=1, sizes=(200,), effects=(1.0,))
     print(f"{hardware()}; 200 patients, 2 visits, 1 interim look, 2 readouts, 2 analyses")
-    for count, workers in ((replicates // 4, 2), (replicates, 2)):
-        start, used = time.perf_counter(), os.times()
-        characteristics(job, count, workers=workers)
-        now = os.times()
-        cpu = sum(now[:4]) - sum(used[:4])
-        print(f"{count} replicates, {workers} workers: {time.perf_counter() - start:.1f} s, {cpu:.1f} CPU-s")
+    print("| replicates | workers | wall s | CPU s |\n|---|---|---|---|")
+    kept, seconds = {}, {}
+    for count, workers in ((replicates // 4, 1), (replicates // 4, 2), (replicates // 2, 2), (replicates, 2)):
+        kept[count, workers], wall, cpu = timed(job, count, workers)
+        seconds[count, workers] = wall
+        print(f"| {count:,} | {workers} | {wall:.1f} | {cpu:.1f} |", flush=True)
+    quarter, half, whole = (seconds[replicates // part, 2] for part in (4, 2, 1))
+    first, second = (half - quarter) / (replicates / 4), (whole - half) / (replicates / 2)
+    print(f"wall ms a replicate beyond the start: {1000 * first:.2f} up to half, {1000 * second:.2f} from there")
+    same = kept[replicates // 4, 1] == kept[replicates // 4, 2]
+    print(f"the same table with 1 and 2 workers: {'yes' if same else 'NO'}")
+    print(f"{replicates:,} within {LIMIT_S:g} s of wall clock: {'yes' if whole < LIMIT_S else 'NO'}")
 
 
 if __name__ == "__main__":

@@ -78,6 +78,22 @@ def test_a_batch_gives_the_same_bytes(weights, tmp_path):
     assert len(read_table(tmp_path / "one")) == 2
 
 
+def test_twins_are_drawn_by_the_published_sampler_where_asked(weights, tmp_path):
+    people = tmp_path / "people"
+    assert vct("generate", *WHO, "--weights", weights, "--resolution", 8, "--out", people).exit_code == 0
+    order = ("prepare", "twins", people, "--resolution", 8, "--out", tmp_path / "twins")
+    assert vct(*order, "--engine", f"cascade:{weights}", "--sampler", "published").exit_code == 0
+    assert read_imaging(tmp_path / "twins")["made_by"].endswith("8 mm heun 100")
+    assert read_table(tmp_path / "twins") == read_table(people)
+    for arguments, told in (
+        (("--engine", "phantom", "--sampler", "published"), "--engine is 'phantom'"),
+        (("--engine", "cascade", "--sampler", "publishd"), "did you mean 'published'"),
+    ):
+        refused = vct(*order, *arguments)
+        assert isinstance(refused.exception, InputError)
+        assert told in str(refused.exception)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -109,6 +109,7 @@ def test_search_finds_a_size_and_keeps_what_it_tried(tmp_path: Path) -> None:
     assert tried.power[smallest] >= 0.4
     assert all(tried.power[n] < 0.4 for n in tried.index if n < smallest)
     assert "surely too few (99 %)" in text
+    assert "8 to 20 patients for a power of 0.4 of SUVpeak change, ancova" in text
 
 
 @pytest.mark.parametrize(
@@ -123,3 +124,18 @@ def test_search_finds_a_size_and_keeps_what_it_tried(tmp_path: Path) -> None:
 )
 def test_search_refuses_what_cannot_be(options: tuple[Any, ...], reason: str, tmp_path: Path) -> None:
     assert reason in refused("search", "nsclc_metabolic_response", *QUICK, *options, "--out", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [
+        ("nsclc_randomised_phase2", (), "46 patients an arm"),
+        ("nsclc_randomised_phase2", ("--endpoint", "SUVpeak change", "--low", 20), "--low: 20 patients: sample_size"),
+        ("nsclc_group_sequential_pfs", ("--low", 4), "too few for any test"),
+    ],
+)
+def test_search_refuses_what_the_design_cannot_be_before_it_scans(
+    name: str, options: tuple[Any, ...], reason: str, tmp_path: Path
+) -> None:
+    assert reason in refused("search", name, *options, "--out", tmp_path)
+    assert not any(tmp_path.iterdir())

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-BENCHMARK = Path(__file__).resolve().parent.parent / "benchmarks" / "errors.py"
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+import errors
 
 
-@pytest.fixture(scope="module")
-def errors() -> Any:
-    spec = importlib.util.spec_from_file_location("errors_benchmark", BENCHMARK)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_a_design_of_each_family_keeps_its_errors(errors: Any) -> None:
+def test_a_design_of_each_family_keeps_its_errors() -> None:
     name = "Lan-DeMets Pocock"
     rows = [
         *errors.designs(300, 1, {name: errors.RULES[name]}),
@@ -35,12 +23,12 @@ def test_a_design_of_each_family_keeps_its_errors(errors: Any) -> None:
     assert [row for row in rows if not row.ok] == []
 
 
-def test_a_test_that_rejects_too_often_is_noticed(errors: Any) -> None:
+def test_a_test_that_rejects_too_often_is_noticed() -> None:
     row = errors.Row(what="x", quantity="type I error", expected=0.025, found=0.05, replicates=2000, at_most=True)
     assert not row.ok
 
 
-def test_every_analysis_that_tests_and_every_rule_has_a_row(errors: Any) -> None:
+def test_every_analysis_that_tests_and_every_rule_has_a_row() -> None:
     from vct.stats import ANALYSES
     from vct.stats.design import DESIGNS
     from vct.stats.design.spending import EFFICACY_RULES
@@ -55,6 +43,6 @@ def test_every_analysis_that_tests_and_every_rule_has_a_row(errors: Any) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["analyses", "designs", "single_arms", "reestimated", "by_events"])
-def test_errors_are_within_monte_carlo_limits(errors: Any, family: str) -> None:
+def test_errors_are_within_monte_carlo_limits(family: str) -> None:
     given = (2000,) if family == "analyses" else (100 if family == "by_events" else 2000, 2)
     assert [row for row in getattr(errors, family)(*given) if not row.ok] == []

@@ -200,7 +200,8 @@ def verify() -> None:
         for check in found:
             sign = "ok " if check.ok else "OFF"
             typer.echo(
-                f"  {sign} {check.design}, {check.quantity}: expected {check.expected:.7g}, is {check.actual:.7g}"
+                f"  {sign} {check.design}, {check.quantity}: expected {check.expected:.7g}, is {check.actual:.7g} "
+                f"(allowed: {check.tolerance:g} off)"
             )
     off = sum(not check.ok for check in checks)
     typer.echo(f"{len(checks)} numbers, {off} off")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vct.engine.base import Engine
     from vct.protocol import Protocol
     from vct.replicate.measurement import MeasurementModel
@@ -103,9 +105,17 @@ def search(
         raise InputError(f"--power must lie between 0 and 1 (got {target:g})")
     if high < low:
         raise InputError(f"--high {high} must not be below --low {low}")
-    pick = _picker(parsed, endpoint, analysis)
+    whose, pick = _picker(parsed, endpoint, analysis)
+    for option, size in (("--low", low), ("--high", high)):
+        try:
+            parsed.sized(size)
+        except InputError as error:
+            raise InputError(f"{option}: {error}") from None
     job = Job(protocol=parsed, model=None, seed=parsed.seed if seed is None else seed, sizes=(low,), effects=(effect,))
     job = _with_model(job, out, engine, resolution, pilot, model, perfect, check, check_patients, workers)
+    typer.echo(
+        f"Searching {low} to {high} patients for a power of {target:g} of {whose}, at {effect:g} times the effect"
+    )
     answer = finder.search(
         job,
         pick,
@@ -126,12 +136,21 @@ def search(
     typer.echo(f"Search: {out / 'search.csv'}")
 
 
-def _picker(protocol: Protocol, endpoint: str, analysis: str) -> Any:
-    """Which figure is the power asked for."""
+def _picker(protocol: Protocol, endpoint: str, analysis: str) -> tuple[str, Callable[[Figure], bool]]:
+    """Whose power is asked for, in words, and whether a figure is it."""
     from vct.errors import InputError, nearest
 
-    if not endpoint and protocol.design is not None:
-        return lambda item: item.quantity in ("power", "type_i_error") and not item.endpoint
+    design = protocol.design
+    if not endpoint and design is not None:
+        if design.by_arm:
+            raise InputError(
+                f"the design fixes its own size, {design.arm_size()} patients an arm (`vct design`): nothing to "
+                "search; an --endpoint has a power that grows with the size"
+            )
+        return (
+            f"the design ({design.primary})",
+            lambda item: item.quantity in ("power", "type_i_error") and not item.endpoint,
+        )
     tests = [item for item in protocol.analyses if item.tests]
     names = [item.endpoint for item in tests]
     if endpoint and endpoint not in names:
@@ -144,7 +163,9 @@ def _picker(protocol: Protocol, endpoint: str, analysis: str) -> Any:
     if not kinds:
         raise InputError("the protocol has no analysis that tests a hypothesis")
     wanted = endpoint or names[0], analysis or kinds[0]
-    return lambda item: item.quantity in ("power", "type_i_error") and (item.endpoint, item.analysis) == wanted
+    return ", ".join(
+        wanted
+    ), lambda item: item.quantity in ("power", "type_i_error") and (item.endpoint, item.analysis) == wanted
 
 
 def _with_model(
@@ -273,12 +294,15 @@ def _simulated(job: Job, replicates: int, workers: int) -> tuple[Figure, ...]:
 def _print_model(model: MeasurementModel) -> None:
     typer.echo(f"Measurement model: {model.patients} patients scanned by {model.made_by}")
     for fit in model.fits:
-        gap = "" if fit.truth_gap_percent is None else f", truth within {fit.truth_gap_percent:.1f} % of the engine's"
-        typer.echo(
-            f"  {fit.readout}: {fit.n} of {fit.scans} read, bias {fit.bias_percent:+.1f} %, SD {fit.sd_percent:.1f} % "
-            f"({100 * fit.patient_share:.0f} % of the variance stays with the patient), R2 {fit.r_squared:.3f}, "
-            f"skewness {fit.skewness:+.1f}{gap}"
+        gap = fit.truth_gap_percent
+        truth = "" if gap is None else f", the model's truth off the engine's by {gap:.1f} %"
+        error = (
+            f"{100 * fit.detected:.0f} % of the lesions found, {fit.mean[1]:.2f} false a scan, R2 {fit.r_squared:.3f}"
+            if fit.kind == "count"
+            else f"bias {fit.bias_percent:+.1f} %, SD {fit.sd_percent:.1f} % ({100 * fit.patient_share:.0f} % of the "
+            f"variance stays with the patient), R2 {fit.r_squared:.3f}, skewness {fit.skewness:+.1f}"
         )
+        typer.echo(f"  {fit.readout}: {fit.n} of {fit.scans} read, {error}{truth}")
 
 
 def _print_figures(title: str, found: tuple[Figure, ...]) -> None:

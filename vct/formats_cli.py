@@ -146,13 +146,25 @@ def twins(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     workers: Annotated[int, typer.Option(help="processes", min=1, max=1024)] = 1,
     batch: Annotated[int, typer.Option(help="scans at once on a GPU", min=1, max=1024)] = 1,
+    sampler: Annotated[
+        str, typer.Option(help="of the cascade: default, or published: Heun with 100 steps")
+    ] = "default",
 ) -> None:
     """Generate a scan for the demographics of every scan of a folder: the published protocol's synthetic arm."""
     from vct.engine import make
+    from vct.engine.cascade.door import load as cascade
+    from vct.errors import InputError, one_of
     from vct.training.folder import read_table
     from vct.training.population import Order, sample
 
-    maker = make(engine, resolution)
+    one_of("--sampler", sampler, ("default", "published"))
+    name, _, weights = engine.partition(":")
+    if sampler == "default":
+        maker = make(engine, resolution)
+    elif name == "cascade":
+        maker = cascade(Path(weights) if weights else None, resolution, sampler)
+    else:
+        raise InputError(f"--sampler is of the cascade (--engine is {engine!r})")
     about = getattr(maker, "about", "") or f"synthetic scans by {maker.name} for the demographics of another folder"
     order = Order(engine=maker, out=out, seed=seed, about=about)
     for name in sample(order, read_table(folder), workers, batch):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from vct.errors import InputError
@@ -13,7 +14,9 @@ from vct.replicate.power import Figure, characteristics
 from vct.replicate.search import search
 from vct.replicate.simulate import Job
 from vct.stats.design import GroupSequential
-from vct.yamlfile import Tree, check
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+from normal_trial import DIFFERENCE, SD, drift, normal_trial
 
 RULE = {
     "kind": "group_sequential",
@@ -23,32 +26,6 @@ RULE = {
     "power": 0.8,
 }
 DESIGN = {"rule": RULE, "primary": "log change", "benefit": "lower"}
-
-
-def normal_trial(design: dict[str, Any] | None = None) -> Protocol:
-    """One large lesion whose log uptake changes by a normal amount: every closed form holds exactly."""
-    data = load("null_trial").resolved()
-    data["course"] = {
-        "kind": "metastatic",
-        "disease": {
-            "count": {"kind": "constant", "value": 1},
-            "sites": {"lung": 1},
-            "diameter_mm": {"kind": "constant", "value": 40},
-            "suv": {"kind": "lognormal", "median": 8, "geometric_sd": 1.3},
-        },
-        "history": {"day_to_day_cv": 0.1},
-        "treatments": {
-            arm: {"responder_fraction": 1, "responders": {"uptake_change": change, "uptake_sd_between_patients": 0.3}}
-            for arm, change in (("PCB", -0.2), ("PCB+NTG", -0.35))
-        },
-    }
-    data["readouts"] = [{"kind": "suv_max", "name": "suv_max"}]
-    data["endpoints"] = [
-        {"kind": "log_ratio", "name": "log change", "readout": "suv_max", "baseline": "baseline", "visits": ["week3"]}
-    ]
-    data["analyses"] = [{"kind": "welch_t", "endpoint": "log change"}]
-    data["design"] = design
-    return check(Protocol, Tree(data, "x.yaml"), None)  # type: ignore[arg-type]
 
 
 def job(protocol: Protocol, **changes: Any) -> Job:
@@ -61,23 +38,16 @@ def value(found: tuple[Figure, ...], quantity: str, effect: float, endpoint: str
     return one
 
 
-def true_effect() -> tuple[float, float]:
-    """Difference of the mean log changes and their standard deviation; most of the effect has come by day 23."""
-    reached = 1.0 - 2.0 ** (-23.0 / 7.0)
-    return reached * np.log(0.65 / 0.8), float(np.hypot(0.3 * reached, np.sqrt(2.0 * np.log1p(0.01))))
-
-
 def test_power_and_bias_agree_with_the_closed_form() -> None:
     from vct.stats.power import two_means_power
 
     found = characteristics(job(normal_trial()), 3000)
-    difference, sd = true_effect()
     power = value(found, "power", 1.0)
-    expected = two_means_power(difference, sd, 30, 30)
+    expected = two_means_power(DIFFERENCE, SD, 30, 30)
     assert abs(power.value - expected) < 4 * power.mc_se + 0.005  # arms of chance size
     alpha = value(found, "type_i_error", 0.0)
     assert abs(alpha.value - 0.05) < 4 * alpha.mc_se
-    assert value(found, "true_value", 1.0).value == pytest.approx(difference, abs=0.01)
+    assert value(found, "true_value", 1.0).value == pytest.approx(DIFFERENCE, abs=0.01)
     assert abs(value(found, "bias", 1.0).value) < 1e-9
     coverage = value(found, "coverage", 1.0)
     assert abs(coverage.value - 0.95) < 4 * coverage.mc_se
@@ -86,10 +56,8 @@ def test_power_and_bias_agree_with_the_closed_form() -> None:
 def test_looks_stop_as_often_as_the_design_says() -> None:
     found = characteristics(job(normal_trial(DESIGN), sizes=(200,), effects=(0.0, 0.55)), 3000)
     design = GroupSequential(**{key: item for key, item in RULE.items() if key != "kind"})
-    difference, sd = true_effect()
-    drift = abs(difference) / (sd * np.sqrt(4.0 / 200.0))
     for effect in (0.0, 0.55):
-        expected = design.operating(effect * drift / design.drift())
+        expected = design.operating(effect * drift(200) / design.drift())
         for name, wanted in (
             ("efficacy_look_1", expected.efficacy[0]),
             ("futility_look_1", expected.futility[0]),
@@ -97,7 +65,10 @@ def test_looks_stop_as_often_as_the_design_says() -> None:
         ):
             got = value(found, name, effect, "")
             assert abs(got.value - wanted) < 4 * got.mc_se + 0.005, name
-    assert value(found, "expected_n", 0.55, "").value < 200
+    whole = characteristics(job(normal_trial(), sizes=(200,), effects=(0.55,)), 100)
+    assert value(whole, "expected_n", 0.55, "").value == 200
+    for quantity in ("expected_n", "duration_days"):
+        assert value(found, quantity, 0.55, "").value < 0.98 * value(whole, quantity, 0.55, "").value
 
 
 def test_the_table_is_the_same_for_one_worker_and_two() -> None:
@@ -110,8 +81,7 @@ def test_the_table_is_the_same_for_one_worker_and_two() -> None:
 def test_the_smallest_n_is_that_of_the_closed_form() -> None:
     from vct.stats.power import two_means
 
-    difference, sd = true_effect()
-    wanted = two_means(difference, sd, power=0.8).total
+    wanted = two_means(DIFFERENCE, SD, power=0.8).total
     answer = search(
         job(normal_trial(), effects=(1.0,)),
         lambda item: item.quantity == "power" and item.endpoint == "log change",

@@ -5,7 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from vct.cli import app
 from vct.stats.verify import FOLDER, DesignAnchor, SizeAnchor, anchors, passed, verify
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "rpact_anchors.R"
@@ -52,6 +54,20 @@ def test_a_wrong_number_is_noticed():
     assert [check.quantity for check in found if not check.ok] == [
         f"efficacy {k + 1}" for k in range(len(right.efficacy))
     ]
+
+
+@pytest.mark.parametrize("off", [0.0, 0.01])
+def test_the_verb_prints_every_number_and_fails_if_one_is_off(monkeypatch, off):
+    right = next(anchor for anchor in anchors() if isinstance(anchor, DesignAnchor) and anchor.efficacy is not None)
+    shown = right.model_copy(update={"efficacy": tuple(z + off for z in right.efficacy)})
+    monkeypatch.setattr("vct.stats.verify.verify", lambda: verify([shown]))
+    found = CliRunner().invoke(app, ["verify"])
+    assert found.exit_code == (1 if off else 0)
+    assert found.output.startswith(f"{right.source} ({right.checked})")
+    for z in shown.efficacy:
+        assert f"{'OFF' if off else 'ok '} {verify([shown])[0].design}" in found.output
+        assert f"expected {z:.7g}, is" in found.output
+    assert f"numbers, {len(right.efficacy) if off else 0} off" in found.output
 
 
 def test_a_size_that_is_one_off_is_noticed():

@@ -29,10 +29,18 @@ def test_an_anatomy_is_trained_and_trained_again_from_what_is_there(bodies_folde
     assert len([line for line in said if line.startswith("registered")]) == 24
 
 
-def test_both_voxel_stages_are_trained(bodies_folder, tmp_path):
+def test_both_voxel_stages_are_trained_in_one_folder(bodies_folder, tmp_path):
+    """Stage 2 has a state and settings of its own, and goes on to the next halving."""
     lowres = LowresConfig(network=UNetConfig(extra=3, condition=4, **TINY), spacing_mm=16.0)
     superres = SuperresConfig(network=UNetConfig(extra=5, condition=5, norm="rms", **TINY))
     assert train_lowres(bodies_folder, tmp_path, QUICK, lowres) == 2
-    assert isinstance(load_blueprint(tmp_path), VoxelBlueprint)
-    assert train_superres(bodies_folder, tmp_path / "fine", QUICK, 8.0, superres) == 2
-    assert load_superres(tmp_path / "fine") is not None
+    first = load_blueprint(tmp_path)
+    assert isinstance(first, VoxelBlueprint)
+    fewer = QUICK.model_copy(update={"batch": 1})
+    assert train_superres(bodies_folder, tmp_path, fewer, 16.0, superres, patch=16) == 2
+    again = fewer.model_copy(update={"steps": 3})
+    assert train_superres(bodies_folder, tmp_path, again, 8.0, superres, patch=16) == 3
+    assert load_superres(tmp_path) is not None
+    assert load_blueprint(tmp_path).hash == first.hash
+    logs = {path.parent.name: path.read_text().splitlines()[1:] for path in tmp_path.glob("*/log.csv")}
+    assert {name: len(rows) for name, rows in logs.items()} == {"lowres": 2, "superres": 3}

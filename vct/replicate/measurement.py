@@ -33,6 +33,8 @@ LEAST_READINGS = 12
 """Fewer detected readings than this cannot carry the model's four means, two spreads and two covariances (assumed)."""
 CLEAR = 2.0
 """A slope of the spread below so many standard errors is taken as none."""
+ROUNDING = 1e-9
+"""A standardised variance below this is none: counts have no such errors."""
 PRIOR = 1.0
 """Weight of the penalty on the detection curve's slope: finite where every lesion is seen (assumed)."""
 
@@ -159,7 +161,7 @@ def fit_model(readouts: Sequence[Readout], pilot: Pilot) -> MeasurementModel:
         columns.append(errors)
     between, within = _components(np.array(columns).T, pilot.patient)
     total = np.diag(between) + np.diag(within)
-    shares = np.divide(np.diag(between), total, out=np.zeros(len(fits)), where=total > 0)
+    shares = np.divide(np.diag(between), total, out=np.zeros(len(fits)), where=total > ROUNDING)
     return MeasurementModel(
         fits=tuple(
             fit.model_copy(update={"patient_share": float(share)}) for fit, share in zip(fits, shares, strict=True)
@@ -197,11 +199,6 @@ def _fitted(readout: Readout, pilot: Pilot) -> tuple[Fit, Array]:
     errors[read] = standard
     seen = np.isfinite(value) & (value > 0)
     logs = np.log(value[read])
-    planted = pilot.truths[readout.label][read]
-    gap = None
-    if true is not None and np.isfinite(planted).any():
-        both = np.isfinite(planted) & (planted > 0)
-        gap = float(100.0 * np.sqrt(np.mean((base[read][both] / planted[both] - 1.0) ** 2))) if both.any() else None
     fit = Fit(
         readout=readout.label,
         kind="log",
@@ -219,9 +216,15 @@ def _fitted(readout: Readout, pilot: Pilot) -> tuple[Fit, Array]:
         r_squared=float(1.0 - residual.var() / logs.var()) if logs.var() > 0 else 1.0,
         skewness=float(np.mean(standard**3) / max(np.mean(standard**2), 1e-12) ** 1.5),
         detected=float(seen[there].mean()),
-        truth_gap_percent=gap,
+        truth_gap_percent=None if true is None else _truth_gap(base[read], pilot.truths[readout.label][read]),
     )
     return fit, errors
+
+
+def _truth_gap(true: Array, planted: Array) -> float | None:
+    """Root mean square of what this model's truth is off by, in per cent of the engine's where that is above 0."""
+    some = np.isfinite(planted) & (planted > 0)
+    return float(100.0 * np.sqrt(np.mean((true[some] / planted[some] - 1.0) ** 2))) if some.any() else None
 
 
 def _spread(residual: Array, x: Array, terms: int) -> tuple[float, float]:
@@ -268,9 +271,6 @@ def _fitted_count(readout: Readout, value: Array, true: Array, pilot: Pilot) -> 
     share = min(float(share), 1.0)
     false = max(float((value[read] - share * true[read]).mean()), 0.0)
     rest = value[read] - share * true[read] - false
-    planted = pilot.truths[readout.label][read]
-    both = np.isfinite(planted)
-    gap = float(100.0 * np.mean(true[read][both] != planted[both])) if both.any() else None
     total = float(np.var(value[read]))
     fit = Fit(
         readout=readout.label,
@@ -289,7 +289,7 @@ def _fitted_count(readout: Readout, value: Array, true: Array, pilot: Pilot) -> 
         r_squared=1.0 - float(rest.var()) / total if total > 0 else 1.0,
         skewness=0.0,
         detected=share,
-        truth_gap_percent=gap,
+        truth_gap_percent=_truth_gap(true[read], pilot.truths[readout.label][read]),
     )
     return fit, np.full(value.size, np.nan)
 

@@ -131,12 +131,13 @@ def _judged(row: Agreement, limit: float) -> Agreement:
 
 
 def _scored(label: str, scores: Array) -> Agreement | None:
-    """A t test that the patients' normal scores have mean 0."""
-    from scipy.special import stdtr
+    """A t test that the patients' normal scores have mean 0; their SD is at least what DRAWS can tell apart."""
+    from scipy.special import ndtri, stdtr
 
-    if scores.size < 3 or scores.std() == 0:
+    if scores.size < 3 or not scores.any():
         return None
-    mean, error = float(scores.mean()), float(scores.std(ddof=1) / math.sqrt(scores.size))
+    finest = float(ndtri(1.5 / (DRAWS + 1)) - ndtri(0.5 / (DRAWS + 1)))
+    mean, error = float(scores.mean()), max(float(scores.std(ddof=1)), finest) / math.sqrt(scores.size)
     p = float(2.0 * stdtr(scores.size - 1, -abs(mean / error)))
     return Agreement(
         level="reading", trial="", name=label, images=mean, model=0.0, model_sd=error, z=mean / error, p=p, agrees=True

@@ -86,10 +86,18 @@ Looker = Callable[[nn.Module], Look]
 """Makes a look of the model with its averaged weights."""
 
 
-def train(task: Task, out: Path, settings: Settings, say: Say = lambda _: None, looker: Looker | None = None) -> int:
+def train(
+    task: Task,
+    out: Path,
+    settings: Settings,
+    say: Say = lambda _: None,
+    looker: Looker | None = None,
+    weights: Path | None = None,
+) -> int:
     """Train `task` in `out` until the steps or the minutes of this call are over; returns the steps done in all.
 
-    Goes on from the state in `out` when there is one. With several devices `settings.batch` is each one's share.
+    Goes on from the state in `out` when there is one; the weights go to `weights`, or beside it. With several devices
+    `settings.batch` is each one's share.
     Raises InputError when that state is damaged or of other settings, or the devices are not there.
     """
     fabric = _fabric(settings)
@@ -101,7 +109,7 @@ def train(task: Task, out: Path, settings: Settings, say: Say = lambda _: None, 
     model, optimiser = fabric.setup(task.model, optimiser)
     model.mark_forward_method("loss")
     average = {name: value.to(fabric.device) for name, value in average.items()}
-    desk = _Desk(task, out, settings, done, say, looker) if fabric.is_global_zero else None
+    desk = _Desk(task, out, weights or out, settings, done, say, looker) if fabric.is_global_zero else None
     for step in range(done, settings.steps):
         loss = _step(fabric, task, model, optimiser, settings, step)
         _blend(average, task.model.state_dict(), step + 1)
@@ -138,8 +146,18 @@ def _fabric(settings: Settings) -> Any:
 class _Desk:
     """What the first process does beside training: it logs, tells, saves and looks, and calls the time."""
 
-    def __init__(self, task: Task, out: Path, settings: Settings, done: int, say: Say, looker: Looker | None) -> None:
-        self.task, self.out, self.settings, self.say, self.looker = task, out, settings, say, looker
+    def __init__(
+        self,
+        task: Task,
+        out: Path,
+        weights: Path,
+        settings: Settings,
+        done: int,
+        say: Say,
+        looker: Looker | None,
+    ) -> None:
+        self.task, self.out, self.weights = task, out, weights
+        self.settings, self.say, self.looker = settings, say, looker
         self.journal = Journal(out, done, settings.tensorboard)
         self.begin = self.saved = self.looked = time.monotonic()
         self.first = done
@@ -159,7 +177,8 @@ class _Desk:
             self.looked = time.monotonic()
         if last or now - self.saved >= 60.0 * settings.save_minutes:
             self.journal.flush()
-            _save(self.task, optimiser, average, self.out, settings, done)
+            shipped = _save(self.task, optimiser, average, self.out, settings, done)
+            checkpoint.save(shipped, self.weights, dtype=torch.float16)
             self.saved = time.monotonic()
         if last:
             self.journal.close()
@@ -225,7 +244,8 @@ def _moments(optimiser: Any, names: list[str]) -> Iterator[tuple[str, dict[str, 
 
 def _save(
     task: Task, optimiser: Any, average: dict[str, torch.Tensor], out: Path, settings: Settings, done: int
-) -> None:
+) -> Checkpoint:
+    """Write the state to go on from; returns the weights to ship."""
     names = [name for name, _ in task.model.named_parameters()]
     tensors = {f"model.{name}": value for name, value in task.model.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.items()}
@@ -236,7 +256,7 @@ def _save(
     checkpoint.save(
         Checkpoint(kind=STATE, config=config, training_data=weights.training_data, tensors=tensors), out / STATE
     )
-    checkpoint.save(weights, out, dtype=torch.float16)
+    return weights
 
 
 _FREE = ("steps", "minutes", "save_minutes", "look_minutes", "tensorboard", "log_steps", "accelerator")

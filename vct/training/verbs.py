@@ -99,11 +99,11 @@ def _stops(steps: int) -> list[int]:
 def train_lowres(
     data: Path, out: Path, settings: Settings, config: LowresConfig | None = None, say: Say = lambda _: None
 ) -> int:
-    """Stage 1 over voxels at 8 mm; returns the steps done."""
+    """Stage 1 over voxels at 8 mm; returns the steps done. Its state and logs stand in `out/lowres`."""
     config = config or LowresConfig()
     with seeded(settings.seed):
         task = LowresTask(prepare(data, out / CACHE, config.spacing_mm, say), config)
-    return train(task, out, settings, say, LowresLook(task.bodies))
+    return train(task, out / "lowres", settings, say, LowresLook(task.bodies), weights=out)
 
 
 def train_superres(
@@ -117,6 +117,8 @@ def train_superres(
 ) -> int:
     """Stage 2 from twice `fine_mm` to it, on patches of `patch` voxels; returns the steps done.
 
+    Its state and logs stand in `out/superres`; a call for another `fine_mm` goes on from there.
+
     Raises InputError for a patch that the network cannot take.
     """
     config = config or SuperresConfig()
@@ -124,7 +126,7 @@ def train_superres(
         raise InputError(f"patches must be a multiple of {config.network.multiple} voxels (got {patch})")
     with seeded(settings.seed):
         task = SuperresTask(prepare(data, out / CACHE, fine_mm, say), config, patch)
-    return train(task, out, settings, say, SuperresLook(task.bodies))
+    return train(task, out / "superres", settings, say, SuperresLook(task.bodies), weights=out)
 
 
 def train_segmenter(
