@@ -138,6 +138,7 @@ def segmenter(
         typer.Option(help="folder of labelled bodies; may stand several times"),
     ],
     out: Out,
+    start: Annotated[Path | None, typer.Option(help="folder of segmenter weights to begin with")] = None,
     spacing_mm: Annotated[float, typer.Option(help="voxel size of the network in mm: 2, 4 or 8")] = 4.0,
     minutes: Minutes = None,
     steps: Steps = None,
@@ -154,7 +155,8 @@ def segmenter(
     """Learn to tell organs on CT. An hour on a CPU is a start; a GPU goes on from there."""
     verbs = _verbs()
     one_of("--spacing-mm", f"{spacing_mm:g}", ("2", "4", "8"))
-    done = verbs.train_segmenter(data, out, _settings(verbs.SEGMENTER_SETTINGS, context.params), spacing_mm, _Said())
+    settings = _settings(verbs.SEGMENTER_SETTINGS, context.params)
+    done = verbs.train_segmenter(data, out, settings, spacing_mm, _Said(), start)
     typer.echo(f"{out}: segmenter weights after {done} steps")
 
 

@@ -30,6 +30,17 @@ def test_it_learns_from_a_folder_of_bodies(bodies_folder, tmp_path) -> None:
     shipped.load.cache_clear()
 
 
+def test_a_new_training_may_start_from_weights(bodies_folder, tmp_path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    train_segmenter([bodies_folder], first, Settings(steps=2, batch=1, seed=3), spacing_mm=16.0)
+    still = Settings(steps=1, batch=1, seed=4, learning_rate=1e-7)
+    train_segmenter([bodies_folder], second, still, start=first)
+    before, after = (checkpoint.load(folder, "segmenter") for folder in (first, second))
+    assert after.config == before.config
+    for name, tensor in before.tensors.items():
+        assert torch.allclose(tensor.float(), after.tensors[name].float(), atol=2e-3), name
+
+
 def test_a_training_goes_on_to_the_same_weights(bodies_folder, tmp_path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train_segmenter([bodies_folder], whole, Settings(steps=4, batch=1, seed=3), spacing_mm=16.0)

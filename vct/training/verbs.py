@@ -14,6 +14,7 @@ from vct.engine.cascade.anatomy import CANONICAL_MM, Anatomy
 from vct.engine.cascade.lowres import LowresConfig
 from vct.engine.cascade.superres import SuperresConfig
 from vct.errors import InputError
+from vct.segmenter import shipped as segmenter
 from vct.segmenter.network import SegmenterConfig
 from vct.training.anatomy import CodeTask, anatomy_checkpoint, describe
 from vct.training.data import prepare
@@ -135,11 +136,20 @@ def train_segmenter(
     settings: Settings = SEGMENTER_SETTINGS,
     spacing_mm: float = 4.0,
     say: Say = lambda _: None,
+    start: Path | None = None,
 ) -> int:
-    """The organ segmenter on the bodies of one or several folders; returns the steps done."""
+    """The organ segmenter on the bodies of one or several folders; returns the steps done.
+
+    With `start` a new training begins with the weights in that folder, and has their names and spacing.
+    """
     with seeded(settings.seed):
+        before = segmenter.load(start) if start else None
+        config = before.config if before else None
+        spacing_mm = config.spacing_mm if config else spacing_mm
         sets = [prepare(folder, out / CACHE / str(number), spacing_mm, say) for number, folder in enumerate(data)]
-        task = SegmenterTask(sets, SegmenterConfig(names=names_in(sets), spacing_mm=spacing_mm))
+        task = SegmenterTask(sets, config or SegmenterConfig(names=names_in(sets), spacing_mm=spacing_mm))
+    if before:
+        task.model.load_state_dict(before.state_dict())
     return train(task, out, settings, say)
 
 
