@@ -152,7 +152,9 @@ DAMAGED = {
     "gzip cut off": (lambda p: short(saved(p, np.random.default_rng(0).random((9, 9, 9)))), "not a readable"),
     "gzip with a wrong checksum": (lambda p: wrong_checksum(saved(p)), "not a readable"),
     "an empty file": (lambda p: written(p, b""), "not a readable"),
-    "no NIfTI": (lambda p: written(p, gzip.compress(b"x" * 1000)), "no NIfTI header"),
+    "no NIfTI": (lambda p: written(p, gzip.compress(b"x" * 1000)), "no whole NIfTI header"),
+    "a header cut off": (
+        lambda p: written(p, gzip.compress(gzip.decompress(saved(p).read_bytes())[:340])), "no whole NIfTI header"),
     "nothing there": (lambda p: p, "there is no such file"),
     "a folder": (lambda p: (p.mkdir(), p)[1], "there is no such file"),
     "two volumes": (lambda p: saved(p, np.ones((3, 3, 3, 2), np.float32)), "must hold one 3-D image"),
