@@ -64,9 +64,10 @@ async def serve(address: str, workers: int) -> None:
     from distributed import Worker
 
     options = {"nthreads": 1, "memory_limit": 0, "dashboard": False, "executor": Inline()}
-    with dask.config.set(CONFIG | IDLE):
+    with dask.config.set(CONFIG | IDLE), tempfile.TemporaryDirectory() as place:
         async with AsyncExitStack() as stack:
-            made = [await stack.enter_async_context(Worker(address, **options)) for _ in range(workers)]
+            places = [f"{place}/{number}" for number in range(workers)]  # in one, each would look through all others
+            made = [await stack.enter_async_context(Worker(address, local_directory=own, **options)) for own in places]
             await asyncio.gather(*(worker.finished() for worker in made))
 
 
@@ -91,7 +92,8 @@ class Simulated:
                 [sys.executable, __file__, "serve", cluster.scheduler_address, str(self.workers)]
             ) as child,
         ):
-            client.wait_for_workers(self.workers)
+            while len(client.nthreads()) < self.workers:
+                time.sleep(1.0)
             yield client
             child.kill()
 

@@ -166,6 +166,11 @@ DAMAGED = {
     "flat voxels": (lambda p: patched(saved(p), 280, bytes(16)), "determinant is 0|voxels have no size"),
     "an affine that is not finite": (
         lambda p: patched(saved(p), 280, struct.pack("<f", float("nan"))), "determinant is 0|voxels have no size"),
+    "a shear that loses an axis": (
+        lambda p: patched(saved(p), 284, struct.pack("<f", 4e25)), "determinant is 0|voxels have no size"),
+    "voxels in one plane": (
+        lambda p: patched(saved(p), 284, struct.pack("<f", 4e3) + bytes(8) + struct.pack("<f", 2.5e-4)),
+        "determinant is 0|voxels have no size"),
     "negative dimensions": (lambda p: patched(saved(p), 42, struct.pack("<h", -4)), "must hold one 3-D image|not a"),
 }  # fmt: skip
 

@@ -59,7 +59,7 @@ class RunFolder:
             found = json.loads((self.path / MANIFEST).read_text())
         except OSError as error:
             raise RunError(f"{self.path}: holds no run ({MANIFEST}: {error.strerror or error})") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RunError(f"{self.path / MANIFEST}: is damaged ({error})") from None
         if not isinstance(found, dict) or not {"protocol", "seed", "engine"} <= found.keys():
             raise RunError(f"{self.path / MANIFEST}: is not a manifest of vct")
