@@ -4,9 +4,9 @@ conductor.py schedule PATIENTS WORKERS   a walk that does nothing, on so many si
 conductor.py local PATIENTS WORKERS      the same on real processes over TLS; CPU time of this process only
 conductor.py conclude PATIENTS           a finished run: enrolled, looked through, merged, concluded, reported
 
-Each prints rows of a table: milliseconds of CPU time a patient, and the peak memory of the process until then.
-Simulated workers live in this process and do nothing, so that `schedule` is the seam, the scheduler and the workers'
-own bookkeeping: an upper bound. `conclude` makes its readings up; what is judged and reported is as in any run.
+Each prints rows of a table: milliseconds of CPU time a patient (of an idle cluster, a second), and the peak memory of
+the process until then. Simulated workers do nothing in one other process, which is not counted: `schedule` is the seam
+and Dask's scheduler. `conclude` makes its readings up; what is judged and reported is as in any run.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ IDLE = {
 }
 """What each worker does by the clock, many times a second, on a computer of its own; here it would be done for all."""
 SERVE = [sys.executable, __file__, "serve"]
+BEATING = 100
+"""Simulated workers up to which each sends its heartbeats; of more, what the clock costs is not measured."""
 IDLE_S = 10.0
 PROTOCOL = Path(__file__).resolve().parent.parent / "tests" / "doubles" / "quick.yaml"
 
@@ -63,12 +65,17 @@ async def serve(address: str, workers: int) -> None:
     import dask
     from distributed import Worker
 
-    options = {"nthreads": 1, "memory_limit": 0, "dashboard": False, "executor": Inline()}
+    class Silent(Worker):
+        async def heartbeat(self) -> None:
+            """One process cannot keep up with the clocks of a thousand."""
+
+    made = Worker if workers <= BEATING else Silent
+    options = {"nthreads": 1, "memory_limit": 0, "heartbeat_interval": "60s", "dashboard": False, "executor": Inline()}
     with dask.config.set(CONFIG | IDLE), tempfile.TemporaryDirectory() as place:
         async with AsyncExitStack() as stack:
             places = [f"{place}/{number}" for number in range(workers)]  # in one, each would look through all others
-            made = [await stack.enter_async_context(Worker(address, local_directory=own, **options)) for own in places]
-            await asyncio.gather(*(worker.finished() for worker in made))
+            there = [await stack.enter_async_context(made(address, local_directory=own, **options)) for own in places]
+            await asyncio.gather(*(worker.finished() for worker in there))
 
 
 class Simulated:
@@ -83,9 +90,10 @@ class Simulated:
         import dask
         from distributed import Client, Scheduler, SpecCluster
 
-        scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}}
+        here = {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
+        scheduler = {"cls": Scheduler, "options": here}
         with (
-            dask.config.set(CONFIG),
+            dask.config.set(CONFIG | {"distributed.scheduler.worker-ttl": None}),
             SpecCluster(workers={}, scheduler=scheduler) as cluster,
             Client(cluster) as client,
             subprocess.Popen(
