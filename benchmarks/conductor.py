@@ -4,28 +4,31 @@ conductor.py schedule PATIENTS WORKERS   a walk that does nothing, on so many si
 conductor.py local PATIENTS WORKERS      the same on real processes over TLS; CPU time of this process only
 conductor.py conclude PATIENTS           a finished run: enrolled, looked through, merged, concluded, reported
 
-Each prints rows of a table: milliseconds of CPU time a patient, and the peak memory of the process until then.
-Simulated workers live in this process and do nothing, so that `schedule` is the seam, the scheduler and the workers'
-own bookkeeping: an upper bound. `conclude` makes its readings up; what is judged and reported is as in any run.
+Each prints rows of a table: milliseconds of CPU time a patient (of an idle cluster, a second), and the peak memory of
+the process until then. Simulated workers do nothing in one other process, which is not counted: `schedule` is the seam
+and Dask's scheduler. `conclude` makes its readings up; what is judged and reported is as in any run.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import resource
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from hardware import hardware
 
 from vct import stream, trial
-from vct.cluster import Cluster, Local
+from vct.cluster import CONFIG, Cluster, Local
 from vct.engine import make
 from vct.fanout import map_patients
 from vct.protocol import load
@@ -34,27 +37,73 @@ from vct.report import write
 from vct.store import RunFolder
 from vct.walk import Task, Walked
 
+IDLE = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "60s",
+    "distributed.admin.system-monitor.interval": "60s",
+}
+"""What each worker does by the clock, many times a second, on a computer of its own; here it would be done for all."""
+SERVE = [sys.executable, __file__, "serve"]
+BEATING = 100
+"""Simulated workers up to which each sends its heartbeats; of more, what the clock costs is not measured."""
+IDLE_S = 10.0
 PROTOCOL = Path(__file__).resolve().parent.parent / "tests" / "doubles" / "quick.yaml"
 
 
+class Inline(Executor):
+    """Calls at once, in the thread that asks: handing work to threads is the workers' cost, not the conductor's."""
+
+    def submit(self, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        """The finished call."""
+        done: Future[Any] = Future()
+        done.set_result(call(*arguments, **named))
+        return done
+
+
+async def serve(address: str, workers: int) -> None:
+    """So many workers of Dask on one event loop, until their scheduler is gone."""
+    import dask
+    from distributed import Worker
+
+    class Silent(Worker):
+        async def heartbeat(self) -> None:
+            """One process cannot keep up with the clocks of a thousand."""
+
+    made = Worker if workers <= BEATING else Silent
+    options = {"nthreads": 1, "memory_limit": 0, "heartbeat_interval": "60s", "dashboard": False, "executor": Inline()}
+    with dask.config.set(CONFIG | IDLE), tempfile.TemporaryDirectory() as place:
+        async with AsyncExitStack() as stack:
+            places = [f"{place}/{number}" for number in range(workers)]  # in one, each would look through all others
+            there = [await stack.enter_async_context(made(address, local_directory=own, **options)) for own in places]
+            await asyncio.gather(*(worker.finished() for worker in there))
+
+
 class Simulated:
-    """A cluster of workers that are threads' worth of nothing, in this process."""
+    """A cluster whose scheduler is here, and whose workers share one other process."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
 
     @contextmanager
     def connect(self) -> Iterator[Any]:
-        """A client of a scheduler and many workers on one event loop."""
-        from distributed import Client, Scheduler, SpecCluster, Worker
+        """A client of the scheduler, once all workers are there."""
+        import dask
+        from distributed import Client, Scheduler, SpecCluster
 
-        inside = {"protocol": "inproc", "dashboard": False}
-        options = {"nthreads": 1, "memory_limit": 0, "heartbeat_interval": "60s", **inside}
-        workers = {number: {"cls": Worker, "options": options} for number in range(self.workers)}
-        scheduler = {"cls": Scheduler, "options": inside}
-        with SpecCluster(workers=workers, scheduler=scheduler) as cluster, Client(cluster) as client:
-            client.wait_for_workers(self.workers)
+        here = {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
+        scheduler = {"cls": Scheduler, "options": here}
+        with (
+            dask.config.set(CONFIG | {"distributed.scheduler.worker-ttl": None}),
+            SpecCluster(workers={}, scheduler=scheduler) as cluster,
+            Client(cluster) as client,
+            subprocess.Popen(
+                [sys.executable, __file__, "serve", cluster.scheduler_address, str(self.workers)]
+            ) as child,
+        ):
+            while len(client.nthreads()) < self.workers:
+                time.sleep(1.0)
             yield client
+            child.kill()
 
 
 class Ready:
@@ -94,8 +143,11 @@ def schedule(patients: int, cluster: Cluster, what: str) -> None:
     """Plan, and send every patient through the seam."""
     with row("enrolment and tasks", patients):
         batches = plan_of(patients).batches()
-    with cluster.connect() as client, row(what, patients):
-        done = sum(found is not None for _, found in map_patients(nothing, batches, Ready(client)))
+    with cluster.connect() as client:
+        with row("a second without work", int(IDLE_S)):
+            time.sleep(IDLE_S)
+        with row(what, patients):
+            done = sum(found is not None for _, found in map_patients(nothing, batches, Ready(client)))
     if done != patients:
         raise SystemExit(f"{done} of {patients} came back")
 
@@ -136,6 +188,9 @@ def conclude(patients: int) -> None:
 def main() -> None:
     """Print rows."""
     logging.disable(logging.CRITICAL)
+    if sys.argv[1] == "serve":
+        asyncio.run(serve(sys.argv[2], int(sys.argv[3])))
+        return
     what, patients = sys.argv[1], int(sys.argv[2])
     print(hardware())
     print("| what | patients | CPU ms a patient | wall ms a patient | peak MB |\n|---|---|---|---|---|")

@@ -21,6 +21,8 @@ with atheris.instrument_imports(include=OURS + THEIRS):
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "doubles"))
     from readers import readers
 
+    import vct.engine.cascade.checkpoint  # noqa: F401  read inside a function of the next
+
 
 def main() -> None:
     """Fuzz."""

@@ -44,10 +44,11 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def workers_of(out: Path) -> list[int]:
-    """Processes that are at work on a patient."""
-    from vct.journal import Journal
+    """Processes that live and are at work on a patient: so that conductors are killed in mid-run, not as they start."""
+    from vct.progress import progress_of
+    from vct.store import MANIFEST
 
-    return [work.pid for work in Journal(out).under_way()]
+    return [work.pid for work in progress_of(out).under_way] if (out / MANIFEST).exists() else []
 
 
 def main() -> None:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -100,3 +102,37 @@ def test_shards_of_two_trainings_do_not_mix(tmp_path, monkeypatch):
         (tmp_path / "a" / path.name).write_bytes(path.read_bytes())
     with pytest.raises(InputError, match="belongs to other weights"):
         load(tmp_path / "a", "lowres")
+
+
+def strangers(path: Path, tensors: dict[str, torch.Tensor], **changed: str) -> None:
+    """Rewrite a shard by hand, with other tensors or other words in its header."""
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    with safe_open(path, "pt") as held:
+        meta = dict(held.metadata())
+    save_file(tensors or load_file(path), path, meta | changed)
+
+
+BENT = {
+    "no JSON": ({}, {"config": "{width: 4}"}),
+    "no mapping": ({}, {"config": "3"}),
+    "JSON nested without end": ({}, {"config": "[" * 100_000}),
+    "a piece without a number": ({"a#first": torch.zeros(2)}, {}),
+    "pieces that do not fit": ({"a#0": torch.zeros(2, 3), "a#1": torch.zeros(2, 4)}, {}),
+}
+
+
+@pytest.mark.parametrize(("tensors", "changed"), BENT.values(), ids=BENT)
+def test_what_a_stranger_wrote_is_refused_by_name(tmp_path, tensors, changed):
+    path = one_file(tmp_path)
+    strangers(path, tensors, **changed)
+    with pytest.raises(InputError, match=f"{path.name}: not readable lowres weights"):
+        load(tmp_path, "lowres")
+
+
+@pytest.mark.parametrize("shard", ["", "1 of many"])
+def test_a_number_of_shards_that_is_none(tmp_path, shard):
+    strangers(one_file(tmp_path), {}, shard=shard)
+    with pytest.raises(InputError, match=r"1 of .* lowres shards are there"):
+        load(tmp_path, "lowres")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,7 @@ from vct.store import RunFolder
 
 DOUBLES = Path(__file__).with_name("doubles")
 PROTOCOL = DOUBLES / "quick.yaml"
+MANIFESTS = [{"protocol": {}, "seed": seed, "engine": "quick"} for seed in (1, 2)]
 
 Make = Callable[..., Any]
 
@@ -229,6 +234,71 @@ def test_two_runs_on_one_folder_are_refused(quick: Make, tmp_path: Path) -> None
             with pytest.raises(RunError, match="another run"), Journal(tmp_path / "run").held(other):
                 raise AssertionError
     trial.run(trial_of(2), quick(), out=tmp_path / "run", resume=True)
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """What each call gave, or the RunError that it raised; all begin at the same moment."""
+    gate = threading.Barrier(len(calls))
+
+    def one(call: Callable[[], Any]) -> Any:
+        gate.wait()
+        try:
+            return call()
+        except RunError as error:
+            return error
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(one, calls))
+
+
+def test_of_runs_that_begin_at_once_on_one_folder_one_wins(tmp_path: Path) -> None:
+    def begin(number: int, out: Path, ended: threading.Barrier, shard: Shard | None) -> int:
+        try:
+            with RunFolder(out).held(MANIFESTS[number % 2], resume=shard is not None, shard=shard):
+                ended.wait()
+                return number
+        except RunError:
+            ended.wait()
+            raise
+
+    for attempt in range(10):
+        whole, sharded, ended = tmp_path / f"whole{attempt}", tmp_path / f"shards{attempt}", threading.Barrier(6)
+        found = at_once(*(partial(begin, number, whole, ended, None) for number in range(6)))
+        (winner,) = [item for item in found if isinstance(item, int)]
+        assert RunFolder(whole).manifest() == MANIFESTS[winner % 2]
+        assert all(re.search("another run is at work|already holds a run", str(e)) for e in found if e != winner)
+        shards = [Shard(number=number + 1, of=6) for number in range(6)]
+        found = at_once(*(partial(begin, number, sharded, ended, shard) for number, shard in enumerate(shards)))
+        first = MANIFESTS.index(RunFolder(sharded).manifest())
+        assert [item for item in found if isinstance(item, int)] == [first, first + 2, first + 4]
+        assert all("holds another run" in str(item) for item in found if isinstance(item, RunError))
+
+
+def test_a_run_that_ends_while_another_begins_is_not_mixed_with_it(
+    quick: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, before = Journal.held, {}
+
+    def late(journal: Journal, shard: Shard | None) -> Any:
+        monkeypatch.setattr(Journal, "held", held)
+        trial.run(trial_of(2), quick(), out=tmp_path / "run", seed=1)
+        before.update(files_of(tmp_path / "run"))
+        return held(journal, shard)
+
+    monkeypatch.setattr(Journal, "held", late)
+    with pytest.raises(RunError, match="already holds a run"):
+        trial.run(trial_of(2), quick(), out=tmp_path / "run", seed=2)
+    assert files_of(tmp_path / "run") == before
+
+
+def test_two_conductors_started_at_once(quick: Make, tmp_path: Path) -> None:
+    order = ["run", str(PROTOCOL), "--out", str(tmp_path / "run"), "--engine", "quick:delay=0.05"]
+    found = at_once(*(partial(vct, *order, "--seed", seed) for seed in ("1", "2")))
+    codes = [code for code, _ in found]
+    assert sorted(codes) == [0, 2]
+    assert re.search("another run is at work|already holds a run", found[codes.index(2)][1])
+    vct(*order[:3], str(tmp_path / "whole"), "--engine", "quick", "--seed", str(codes.index(0) + 1))
+    assert files_of(tmp_path / "run") == files_of(tmp_path / "whole")
 
 
 def test_a_stopped_run_keeps_what_is_finished(quick: Make, tmp_path: Path) -> None:

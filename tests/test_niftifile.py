@@ -152,7 +152,9 @@ DAMAGED = {
     "gzip cut off": (lambda p: short(saved(p, np.random.default_rng(0).random((9, 9, 9)))), "not a readable"),
     "gzip with a wrong checksum": (lambda p: wrong_checksum(saved(p)), "not a readable"),
     "an empty file": (lambda p: written(p, b""), "not a readable"),
-    "no NIfTI": (lambda p: written(p, gzip.compress(b"x" * 1000)), "no NIfTI header"),
+    "no NIfTI": (lambda p: written(p, gzip.compress(b"x" * 1000)), "no whole NIfTI header"),
+    "a header cut off": (
+        lambda p: written(p, gzip.compress(gzip.decompress(saved(p).read_bytes())[:340])), "no whole NIfTI header"),
     "nothing there": (lambda p: p, "there is no such file"),
     "a folder": (lambda p: (p.mkdir(), p)[1], "there is no such file"),
     "two volumes": (lambda p: saved(p, np.ones((3, 3, 3, 2), np.float32)), "must hold one 3-D image"),
@@ -164,6 +166,11 @@ DAMAGED = {
     "flat voxels": (lambda p: patched(saved(p), 280, bytes(16)), "determinant is 0|voxels have no size"),
     "an affine that is not finite": (
         lambda p: patched(saved(p), 280, struct.pack("<f", float("nan"))), "determinant is 0|voxels have no size"),
+    "a shear that loses an axis": (
+        lambda p: patched(saved(p), 284, struct.pack("<f", 4e25)), "determinant is 0|voxels have no size"),
+    "voxels in one plane": (
+        lambda p: patched(saved(p), 284, struct.pack("<f", 4e3) + bytes(8) + struct.pack("<f", 2.5e-4)),
+        "determinant is 0|voxels have no size"),
     "negative dimensions": (lambda p: patched(saved(p), 42, struct.pack("<h", -4)), "must hold one 3-D image|not a"),
 }  # fmt: skip
 

@@ -79,19 +79,18 @@ def load(folder: Path, kind: str) -> Checkpoint:
     for path, (found, _) in zip(paths, parts, strict=True):
         if found["hash"] != meta["hash"]:
             raise InputError(f"{path}: belongs to other weights than {paths[0].name}")
-    expected = int(meta["shard"].rsplit(" ", 1)[1])
-    if len(paths) != expected:
+    expected = meta["shard"].rpartition(" ")[2]
+    if str(len(paths)) != expected:
         raise InputError(f"{folder}: {len(paths)} of {expected} {kind} shards are there")
-    tensors = _join({name: tensor for _, shard in parts for name, tensor in shard.items()})
-    if digest_of(tensors) != meta["hash"]:
+    try:
+        config = dict(json.loads(meta["config"]))
+        tensors = _join({name: tensor for _, shard in parts for name, tensor in shard.items()})
+        digest = digest_of(tensors)
+    except (TypeError, ValueError, RuntimeError) as error:  # a RecursionError is a RuntimeError
+        raise InputError(f"{paths[0]}: not readable {kind} weights ({error})") from error
+    if digest != meta["hash"]:
         raise InputError(f"{paths[0]}: the {kind} weights do not match their hash; a shard is damaged")
-    return Checkpoint(
-        kind=kind,
-        config=json.loads(meta["config"]),
-        training_data=meta["training_data"],
-        tensors=tensors,
-        hash=meta["hash"],
-    )
+    return Checkpoint(kind=kind, config=config, training_data=meta["training_data"], tensors=tensors, hash=meta["hash"])
 
 
 def as_json(config: Any) -> str:
@@ -149,10 +148,10 @@ def _read(path: Path, kind: str) -> tuple[dict[str, str], dict[str, torch.Tensor
 
     try:
         raw = path.read_bytes()
+        tensors = from_bytes(raw)  # which bounds how deep the header is nested
         (length,) = struct.unpack("<Q", raw[:8])
         meta = json.loads(raw[8 : 8 + length]).get("__metadata__", {})
-        tensors = from_bytes(raw)
-    except (OSError, ValueError, struct.error, AttributeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, struct.error, AttributeError, SafetensorError) as error:
         raise InputError(f"{path}: not a readable safetensors file ({error})") from error
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise InputError(f"{path}: not weights of this program (format {meta.get('format')!r}, expected {FORMAT!r})")

@@ -102,7 +102,9 @@ class _Batch(Part):
 
     jobs: int = Field(ge=1, le=10_000, description="workers at most, one a job")
     memory: str = Field(default="4GB", pattern=r"^\d+ ?[KMGT]i?B$")
-    walltime: str = Field(default="08:00:00", pattern=r"^(\d+-)?\d{1,3}:\d\d(:\d\d)?$")
+    walltime: str = Field(
+        default="08:00:00", pattern=r"^(\d{1,3}-)?\d{1,3}:[0-5]\d:[0-5]\d$", description="[days-]hours:minutes:seconds"
+    )
     queue: Word | None = None
     account: Word | None = None
     directives: tuple[Directive, ...] = Field(default=(), max_length=20, description="such as --gres=gpu:1")
@@ -128,7 +130,7 @@ class _Batch(Part):
             cores=1,
             processes=1,
             memory=self.memory,
-            walltime=self.walltime,
+            walltime=self._clock(),
             queue=self.queue,
             job_extra_directives=list(self.directives),
             job_script_prologue=[*lines, *(f"module load {name}" for name in self.modules)],
@@ -136,13 +138,19 @@ class _Batch(Part):
             log_directory=None if self.log_folder is None else str(self.log_folder),
             security=security,
             shared_temp_directory=str(Path.home()),
-            scheduler_options={"dashboard": False},
+            scheduler_options={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             **{self._account: self.account},
         )
         with _settled(), made as cluster:
             cluster.adapt(minimum_jobs=0, maximum_jobs=self.jobs)
             with _client(cluster, security) as client:
                 yield client
+
+    def _clock(self) -> str:
+        """The wall time as the batch system wants it, days taken for hours."""
+        days, _, clock = self.walltime.rpartition("-")
+        hours, rest = clock.split(":", 1)
+        return f"{24 * int(days or 0) + int(hours):02d}:{rest}"
 
 
 class Slurm(_Batch):
@@ -165,6 +173,10 @@ class Lsf(_Batch):
     kind: Literal["lsf"] = "lsf"
     _class = "LSFCluster"
     _account = "project"
+
+    def _clock(self) -> str:
+        """LSF counts hours and minutes."""
+        return super()._clock()[:-3]
 
 
 CLUSTERS = (Slurm, Pbs, Lsf, Running)

@@ -65,10 +65,12 @@ def _on(
     completed: Any = as_completed()
 
     def send() -> None:
-        for batch in islice(waiting, 0 if stop() else max(room() - len(under_way), 0)):
-            future = client.submit(call, token, batch, key=f"{token}-{next(number)}", pure=False)
-            under_way[future] = batch
-            completed.add(future)
+        sent = list(islice(waiting, 0 if stop() else max(room() - len(under_way), 0)))
+        if sent:
+            keys = [f"{token}-{next(number)}" for _ in sent]
+            futures = client.map(call, [token] * len(sent), sent, key=keys, pure=False)
+            under_way.update(zip(futures, sent, strict=True))
+            completed.update(futures)
 
     try:
         client.register_plugin(Carrier(token, walk), name=token)

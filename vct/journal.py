@@ -10,7 +10,7 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,6 +82,10 @@ class Journal:
         except LockedError as error:
             who = f" ({error})" if str(error) else ""
             raise RunError(f"{self.path}: another run is at work in this folder{who}") from None
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Wait for other shards to leave the block that this opens: one at a time writes what they share."""
+        return locked(self.path / HIDDEN / "lock-alone", f"process {os.getpid()} on {platform.node()}", wait=True)
 
     def open_session(self, to_do: int, total: int, shard: Shard | None) -> None:
         """Note who begins to work on how many patients."""

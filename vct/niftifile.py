@@ -14,7 +14,8 @@ MAX_VOXELS = 400_000_000
 MAX_HEADER_BYTES = 2**20
 GZIP_RATIO = 1032
 """The most that deflate can pack into a byte (zlib's technical details)."""
-_SIZES = {348: 0, 540: 1}
+HEADER_BYTES = (348, 540)
+"""Bytes of the headers of NIfTI-1 and NIfTI-2."""
 
 
 def open_nifti(path: Path) -> tuple[Any, tuple[int, int, int]]:
@@ -37,8 +38,8 @@ def open_nifti(path: Path) -> tuple[Any, tuple[int, int, int]]:
         first, length = _head(path), path.stat().st_size
         kind = _kind(first)
         if kind is None:
-            raise InputError(f"{path}: not a readable NIfTI file (no NIfTI header)")
-        header = (nib.Nifti1Header, nib.Nifti2Header)[kind](first[: (348, 540)[kind]])
+            raise InputError(f"{path}: not a readable NIfTI file (no whole NIfTI header)")
+        header = (nib.Nifti1Header, nib.Nifti2Header)[kind](first[: HEADER_BYTES[kind]])
         shape = _checked(path, header, length)
         return (nib.Nifti1Image, nib.Nifti2Image)[kind].from_filename(path), shape
     except (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError) as error:
@@ -61,13 +62,13 @@ def _head(path: Path) -> bytes:
     if not path.is_file():
         raise InputError(f"{path}: not a readable NIfTI file (there is no such file)")
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        return file.read(540)
+        return file.read(max(HEADER_BYTES))
 
 
 def _kind(first: bytes) -> int | None:
-    """0 for NIfTI-1, 1 for NIfTI-2, None for neither."""
+    """0 for NIfTI-1, 1 for NIfTI-2, None for neither, or when the header is cut off."""
     sizes = {int.from_bytes(first[:4], "little"), int.from_bytes(first[:4], "big")}
-    return next((kind for size, kind in _SIZES.items() if size in sizes), None)
+    return next((kind for kind, size in enumerate(HEADER_BYTES) if size in sizes and len(first) >= size), None)
 
 
 def _checked(path: Path, header: Any, length: int) -> tuple[int, int, int]:

@@ -39,8 +39,10 @@ class RunFolder:
         """
         self._check(manifest, resume=resume)
         with self.journal.held(shard):
-            if not (self.path / MANIFEST).exists():
-                write_aside(self.path / MANIFEST, _json(manifest))
+            with self.journal.alone():
+                self._check(manifest, resume=resume)
+                if not (self.path / MANIFEST).exists():
+                    write_aside(self.path / MANIFEST, _json(manifest))
             yield
 
     def _check(self, manifest: Mapping[str, Any], *, resume: bool) -> None:
@@ -49,7 +51,7 @@ class RunFolder:
                 raise RunError(f"{self.path}: already holds a run; continue it with --resume, or choose another --out")
             self._same(manifest)
             return
-        if self.path.exists() and (not self.path.is_dir() or any(item.name != HIDDEN for item in self.path.iterdir())):
+        if self.path.exists() and (not self.path.is_dir() or any(map(_is_foreign, self.path.iterdir()))):
             raise RunError(f"{self.path}: exists and holds no run of vct; choose an empty or new --out")
 
     def manifest(self) -> dict[str, Any]:
@@ -58,7 +60,7 @@ class RunFolder:
             found = json.loads((self.path / MANIFEST).read_text())
         except OSError as error:
             raise RunError(f"{self.path}: holds no run ({MANIFEST}: {error.strerror or error})") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RunError(f"{self.path / MANIFEST}: is damaged ({error})") from None
         if not isinstance(found, dict) or not {"protocol", "seed", "engine"} <= found.keys():
             raise RunError(f"{self.path / MANIFEST}: is not a manifest of vct")
@@ -91,13 +93,12 @@ class RunFolder:
 
     def load_readings(self, patient: Patient) -> tuple[Reading, ...] | None:
         """One patient's readings, or None when they are not (or not wholly) there."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = self.readings_file(patient)
-        if not path.exists():
-            return None
         try:
-            rows = pq.read_table(path).to_pylist()
+            content = pa.BufferReader(self.readings_file(patient).read_bytes())
+            rows = pq.ParquetFile(content, pre_buffer=False).read(use_threads=False).to_pylist()
             return tuple(Reading(**row) for row in rows)
         except (OSError, TypeError, ValueError):
             return None
@@ -186,6 +187,11 @@ class RunFolder:
     def picture_file(self, patient: Patient, visit: str) -> Path:
         """Where the thumbnail of one scan lies."""
         return self.path / "pictures" / f"{patient.key}_{visit}.png"
+
+
+def _is_foreign(item: Path) -> bool:
+    """Whether a run that has no manifest yet cannot have made this."""
+    return item.name != HIDDEN and not item.name.startswith(ASIDE)
 
 
 def _json(content: Mapping[str, Any]) -> bytes:

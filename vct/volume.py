@@ -138,7 +138,7 @@ def load(path: Path, unit: Unit) -> Volume:
     import nibabel as nib
 
     stored, shape = open_nifti(path)
-    if not np.isfinite(stored.affine).all() or abs(np.linalg.det(stored.affine[:3, :3])) < 1e-9:
+    if not places_voxels(stored.affine):
         raise InputError(f"{path}: its voxels have no size, or its place in space is not finite")
     turn = nib.orientations.io_orientation(stored.affine)
     data = nib.orientations.apply_orientation(read_voxels(path, stored, shape), turn)
@@ -153,6 +153,15 @@ def load(path: Path, unit: Unit) -> Volume:
         origin_mm=(float(affine[0, 3]), float(affine[1, 3]), float(affine[2, 3])),
     )
     return Volume(data=typed(data, unit, str(path)), grid=grid, unit=unit)
+
+
+def places_voxels(affine: NDArray[Any]) -> bool:
+    """Whether an affine (4, 4), in mm, gives voxels edges from 1 um to 10 m that do not lie in one plane."""
+    steps = affine[:3, :3]
+    if not np.isfinite(affine).all() or np.abs(steps).max() > 1e4:
+        return False
+    edges = np.linalg.norm(steps, axis=0)
+    return bool(edges.min() >= 1e-3 and abs(np.linalg.det(steps / edges)) > 1e-6)
 
 
 def typed(data: NDArray[Any], unit: Unit, source: str) -> NDArray[Any]:

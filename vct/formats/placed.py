@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vct.errors import InputError
 from vct.niftifile import MAX_VOXELS
-from vct.volume import Grid, Unit, Volume, typed
+from vct.volume import Grid, Unit, Volume, places_voxels, typed
 
 ALIGNED = 1e-3
 """How far an axis may stray, relative to the voxel, and still count as one of the patient's."""
@@ -29,8 +29,7 @@ class Placed:
     def __post_init__(self) -> None:
         if self.data.ndim != 3 or min(self.data.shape) < 1:
             raise InputError(f"{self.source}: must hold one 3-D image (got shape {self.data.shape})")
-        steps = self.affine[:3, :3]
-        if not np.isfinite(self.affine).all() or abs(np.linalg.det(steps)) < 1e-9:
+        if not places_voxels(self.affine):
             raise InputError(f"{self.source}: the affine does not place voxels in space (its determinant is 0)")
 
     def upright(self, unit: Unit) -> Volume:
