@@ -14,6 +14,7 @@ from vct.part import Part
 from vct.readout.finder import Finder, Found
 from vct.readout.heat import lesion_peak
 from vct.readout.memo import once_per_scan
+from vct.readout.segmenter import physiological
 from vct.readout.truth import lesions_in_view, true_peak
 from vct.records import Mark, Scan, Study
 from vct.rng import stream
@@ -149,10 +150,12 @@ def _seen(scan: Scan, item: Found) -> dict[str, Any]:
 
 
 def _around(scan: Scan, at_mm: Triple) -> Region:
-    """The ball in which a lesion is read again that no longer stands out; empty outside the field of view."""
+    """The ball in which a lesion is read again that no longer stands out, without the voxels of physiological organs;
+    empty outside the field of view.
+    """
     grid, radii = scan.pet.grid, (READ_AGAIN_MM, READ_AGAIN_MM, READ_AGAIN_MM)
     box = ellipsoid_box(grid, at_mm, radii)
-    return Region(box, ellipsoid_mask(grid, at_mm, radii, box))
+    return Region(box, ellipsoid_mask(grid, at_mm, radii, box) & ~physiological(scan)[box])
 
 
 def _radius_mm(mark: Mark) -> float:
