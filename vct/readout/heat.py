@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vct.readout.memo import once_per_scan
-from vct.readout.segmenter import physiological
+from vct.readout.segmenter import mm_from_physiological, spill_mm
 from vct.readout.suv import PEAK_RADIUS_MM, sphere_peak
 from vct.records import Mark, Scan
 from vct.shapes import Box
@@ -62,14 +62,9 @@ def lesion_peak(scan: Scan, mark: Mark, *, at_max: bool = False) -> float:
 
 
 def _of_hotter_organs(scan: Scan, box: Box, suv: float) -> NDArray[np.bool_]:
-    """Voxels of `box` hotter than `suv` that lie in a physiological organ or within the scan's FWHM of one."""
-    from scipy import ndimage
-
-    hotter, organs = scan.pet.data[box] > suv, physiological(scan)[box]
-    if not (hotter.any() and organs.any()):
-        return np.zeros(hotter.shape, dtype=np.bool_)
-    away = ndimage.distance_transform_edt(~organs, sampling=scan.pet.grid.spacing_mm)
-    return np.asarray(hotter & (away <= max(scan.fwhm_mm, *scan.pet.grid.spacing_mm)))
+    """Voxels of `box` hotter than `suv` that lie in a physiological organ or as far as its spill reaches."""
+    reach_mm = spill_mm(scan)
+    return np.asarray((scan.pet.data[box] > suv) & (mm_from_physiological(scan, box, 2.0 * reach_mm) <= reach_mm))
 
 
 def _filled(image: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
