@@ -99,7 +99,7 @@ def refined_mask(mask: NDArray[Any], spacing_mm: Triple) -> NDArray[Any]:
     """An array on the voxels of `refined`, by nearest neighbour."""
     parts = _parts(spacing_mm)
     shape = [(n - 1) * k + 1 for n, k in zip(mask.shape, parts, strict=True)]
-    return mask[np.ix_(*((np.arange(n) + k // 2) // k for n, k in zip(shape, parts, strict=True)))]
+    return np.asarray(mask[np.ix_(*((np.arange(n) + k // 2) // k for n, k in zip(shape, parts, strict=True)))])
 
 
 def _parts(spacing_mm: Triple) -> tuple[int, ...]:
