@@ -20,7 +20,7 @@ from vct.acquisition.noise import add_noise
 from vct.decompose import decompose
 from vct.engine.base import Engine
 from vct.engine.lesions import plant
-from vct.readout.heat import refined
+from vct.readout.heat import refined, refined_mask
 from vct.readout.suv import sphere_peak
 from vct.records import Scan, Snapshot
 from vct.shapes import FWHM_PER_SIGMA, ellipsoid_box, ellipsoid_occupancy
@@ -66,8 +66,8 @@ def replicates(spacing_mm: float, diameter_mm: float, draws: int) -> Draws:
         for t, frame in frames.items():
             found.excess[t].append(float(frame[inside].max() / longest[inside].max()) - 1.0)
         found.highest.append(float(frames[COV_MINUTES][inside].max()))
-        fine, mask, spacing = refined(frames[COV_MINUTES].astype(np.float64), inside, grid.spacing_mm)
-        found.peaks.append(sphere_peak(fine, mask, spacing))
+        fine, spacing = refined(frames[COV_MINUTES].astype(np.float64), grid.spacing_mm)
+        found.peaks.append(sphere_peak(fine, refined_mask(inside, grid.spacing_mm), spacing))
     return found
 
 

@@ -36,12 +36,9 @@ def main() -> None:
     options = parser.parse_args()
     model = load(options.weights)
     text = [
-        "# The segmenter, measured",
-        "",
-        f"{hardware()}; {torch.get_num_threads()} thread(s). Dice is the mean (and the",
-    ]
-    text += [
-        "5th percentile) over scans; volume and SUVmean are the mean deviation from the labels that the scans came with."
+        *("# The segmenter, measured", ""),
+        f"{hardware()}; {torch.get_num_threads()} thread(s). Dice is the mean (and the 5th percentile) over scans; volume",
+        "and SUVmean are the mean deviation from the labels that the scans came with.",
     ]
     for folder in options.folders:
         found: dict[str, list[tuple[float, float, float]]] = {organ: [] for organ in (*GOALS, *OTHERS)}

@@ -63,7 +63,30 @@ def test_physiological_uptake_is_left_out(make_scan: Make, make_lesion: MakeLesi
 def test_a_lower_bar_finds_paler_lesions(make_scan: Make, make_lesion: MakeLesion) -> None:
     scan = seen(make_scan([make_lesion(24.0, 1.4)]))
     assert Finder().find(scan) == ()
-    assert len(Finder(relative=0.1, least_suv=0.1).find(scan)) == 1
+    assert Finder(relative=0.1, least_suv=0.1).find(scan) == ()  # paler than the blood pool
+    assert len(Finder(relative=0.1, least_suv=0.1, blood_pool=0.0).find(scan)) == 1
+
+
+def bone(scan: Scan, core: float) -> Scan:
+    """The scan with a block of a sacrum: a rind of 1 and a core of marrow."""
+    assert scan.labels is not None
+    labels, pet = scan.labels.data.copy(), scan.pet.data.copy()
+    x, y, z = scan.pet.grid.axes_mm()
+    for reach, suv in ((30.0, 1.0), (18.0, core)):
+        inside = np.broadcast_to((abs(x + 50) < reach) & (abs(y) < reach) & (abs(z) < reach), labels.shape)
+        labels[inside], pet[inside] = STRUCTURES["sacrum"], suv
+    return replace(scan, labels=replace(scan.labels, data=labels), pet=replace(scan.pet, data=pet))
+
+
+def test_marrow_in_its_rind_is_no_lesion(make_scan: Make, make_lesion: MakeLesion) -> None:
+    scan = bone(make_scan(), 2.4)
+    assert study_of(seen(scan)).marks == ()
+    x, y, z = scan.pet.grid.axes_mm()
+    pet = scan.pet.data.copy()
+    pet[np.broadcast_to((x + 45) ** 2 + (y - 5) ** 2 + z**2 < 11**2, pet.shape)] = 8.0
+    (mark,) = study_of(seen(replace(scan, pet=replace(scan.pet, data=pet)))).marks
+    assert mark.organ == "sacrum"
+    assert np.linalg.norm(np.subtract(mark.at_mm, (-45.0, 5.0, 0.0))) < 5.0
 
 
 def test_without_labels_all_that_is_hot_stands_out(make_scan: Make, make_lesion: MakeLesion) -> None:

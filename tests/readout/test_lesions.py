@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from vct.acquisition.blur import blurred
-from vct.readout.heat import lesion_peak
+from vct.readout.burden import Mtv
+from vct.readout.heat import lesion_max, lesion_peak
 from vct.readout.intensity import SulPeak, SuvMax, SuvPeak
 from vct.readout.reader import Reader, study_of
+from vct.readout.segmenter import physiological
 from vct.readout.suv import PEAK_RADIUS_MM
 from vct.readout.truth import lesions_in_view, true_peak
-from vct.records import Lesion, Scan
-from vct.shapes import blurred_sphere_center
+from vct.records import Lesion, Mark, Scan
+from vct.shapes import Region, blurred_sphere_center, ellipsoid_box, ellipsoid_mask
 from vct.structures import STRUCTURES
 from vct.volume import Volume
 
@@ -126,6 +128,72 @@ def test_a_faded_lesion_is_still_read_at_its_place(make_scan: Make, make_lesion:
     reading = SuvPeak().measure(replace(faded, study=study))
     assert reading.value == pytest.approx(1.2, rel=0.01)
     assert reading.truth == 1.2
+
+
+def beside_a_bladder(scan: Scan, suv: float, center_x_mm: float) -> Scan:
+    """The scan with a ball of bladder of 30 mm on the left."""
+    assert scan.labels is not None
+    labels, pet = scan.labels.data.copy(), scan.pet.data.copy()
+    x, y, z = scan.pet.grid.axes_mm()
+    bladder = (x - center_x_mm) ** 2 + y**2 + z**2 < 15**2
+    labels[bladder], pet[bladder] = STRUCTURES["urinary_bladder"], suv
+    return replace(scan, labels=replace(scan.labels, data=labels), pet=replace(scan.pet, data=pet))
+
+
+@pytest.mark.parametrize("spacing_mm", [4.0, 8.0])
+def test_a_peak_and_a_contour_leave_the_bladder_out(
+    make_scan: Make, make_lesion: MakeLesion, spacing_mm: float
+) -> None:
+    """A lesion whose wall is 10 mm from the bladder's reads about as it would without it."""
+    alone = make_scan([make_lesion(16.0, 8.0)], spacing_mm=spacing_mm)
+    free, full = (seen(scan, 5.0) for scan in (alone, beside_a_bladder(alone, 40.0, -83.0)))
+    (own,), (mark,) = study_of(free).marks, study_of(full).marks
+    assert not (physiological(full)[mark.region.box] & mark.region.mask).any()
+    assert Mtv().measure(full).value <= Mtv().measure(free).value + 8.0 * free.pet.grid.voxel_ml
+    for at_max in (False, True):
+        assert lesion_peak(full, mark, at_max=at_max) == pytest.approx(lesion_peak(free, own, at_max=at_max), rel=0.15)
+
+
+@pytest.mark.parametrize("spacing_mm", [2.0, 4.0, 8.0])
+@pytest.mark.parametrize("offset_mm", [(0.0, 0.0, 0.0), (-8.0, 0.0, 0.0)])
+def test_the_peak_of_a_pale_mark_never_reaches_into_the_bladder(
+    make_scan: Make, spacing_mm: float, offset_mm: tuple[float, float, float]
+) -> None:
+    """A mark of pale tissue that touches a bladder of SUV 40."""
+    scan = beside_a_bladder(make_scan(spacing_mm=spacing_mm), 40.0, -73.0)
+    box = ellipsoid_box(scan.pet.grid, (-50.0, 0.0, 0.0), (10.0, 10.0, 10.0))
+    region = Region(box, ellipsoid_mask(scan.pet.grid, (-50.0, 0.0, 0.0), (10.0, 10.0, 10.0), box))
+    region.mask[physiological(scan)[box]] = False
+    mark = Mark(id="M01", region=region, at_mm=(-50.0, 0.0, 0.0), volume_ml=4.0, organ="body", offset_mm=offset_mm)
+    assert lesion_peak(scan, mark) == pytest.approx(1.0)
+
+
+def test_without_organs_near_the_peak_reaches_beyond_the_mark(make_scan: Make, make_lesion: MakeLesion) -> None:
+    """IBSI: the sphere is centred in the region and may leave it."""
+    scan = make_scan([make_lesion(30.0, 9.0)], spacing_mm=2.0)
+    (mark,) = study_of(scan).marks
+    first = [piece.start for piece in mark.region.box]
+    x, y, z = (start + int(at[0]) for start, at in zip(first, np.nonzero(mark.region.mask), strict=True))
+    box = (slice(x, x + 1), slice(y, y + 1), slice(z, z + 1))
+    small = replace(mark, region=Region(box, np.ones((1, 1, 1), dtype=bool)))
+    assert lesion_max(scan, small) < lesion_peak(scan, small) < lesion_peak(scan, mark)
+
+
+@pytest.mark.parametrize("spacing_mm", [4.0, 8.0])
+def test_a_faded_lesion_is_read_neither_in_the_bladder_nor_in_its_spill(
+    make_scan: Make, make_lesion: MakeLesion, spacing_mm: float
+) -> None:
+    reader = Reader()
+    before = reader.look(seen(make_scan([make_lesion(24.0, 9.0)], spacing_mm=spacing_mm), 5.0), None, 1)
+    faded = make_scan([make_lesion(24.0, 1.2)], spacing_mm=spacing_mm)
+    for center_x_mm in (-71.0, -50.0):
+        full = seen(beside_a_bladder(faded, 40.0, center_x_mm), 5.0)
+        (mark,) = reader.look(full, before, 1).marks
+        assert not mark.seen
+        assert mark.region.mask.any()
+        if center_x_mm == -71.0:
+            assert lesion_peak(full, mark) < 2.0
+            assert lesion_max(full, mark) < 2.0
 
 
 def test_lesions_out_of_view_or_unplaced_are_not_in_the_truth(make_scan: Make, make_lesion: MakeLesion) -> None:

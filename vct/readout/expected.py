@@ -8,26 +8,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vct.readout.segmenter import PHYSIOLOGICAL
 from vct.shapes import FWHM_PER_SIGMA
 from vct.structures import GROUPS, STRUCTURES, labels_of
 from vct.volume import Grid
 
-PHYSIOLOGICAL = (
-    *("brain", "heart", "kidneys", "renal_pelvis", "urinary_bladder"),
-    *("stomach", "small_bowel", "duodenum", "colon", "esophagus", "spinal_cord"),
-)
-"""Organs whose own uptake is high or patchy: no lesion is looked for in them, and their spill is expected."""
-
 _MUSCLES = tuple(
     name for name in STRUCTURES if name.startswith(("skeletal_muscle", "gluteus", "autochthon", "iliopsoas"))
 )
+RED_MARROW = (*GROUPS["vertebrae"], "sacrum", *GROUPS["hips"], "sternum")
+"""Bones whose marrow makes blood in adults: hot within a cooler rind, so that against a median its core stands out."""
+
 TISSUES: tuple[tuple[str, ...], ...] = (
     GROUPS["lungs"],
     GROUPS["kidneys"],
     GROUPS["heart"],
-    (*GROUPS["bone"], "skull"),
+    RED_MARROW,
+    (*(name for name in GROUPS["bone"] if name not in RED_MARROW), "skull"),
     _MUSCLES,
-    ("subcutaneous_fat", "torso_fat", "skin", "breast"),
+    ("subcutaneous_fat", "torso_fat", "skin"),
 )
 """Structures that count as one tissue; every other structure is its own."""
 
@@ -42,34 +41,35 @@ CLEARLY, ROUNDS = 0.95, 2
 @dataclass(frozen=True, slots=True, eq=False)
 class Expected:
     """SUVbw of the healthy body (X, Y, Z) and its spread from voxel to voxel, both on the PET's grid and smoothed as
-    the image that is searched; `physiological` are the voxels of organs that are not searched.
+    the image that is searched; `blood_pool` is the aorta's, 0 where none is seen.
     """
 
     uptake: NDArray[np.float32]
     spread: NDArray[np.float32]
-    physiological: NDArray[np.bool_]
+    blood_pool: float
 
 
 def expected(suv: NDArray[Any], labels: NDArray[np.uint8] | None, grid: Grid, fwhm_mm: float) -> Expected:
     """From the searched image `suv` (X, Y, Z), whose resolution is `fwhm_mm`, and the organ labels.
 
-    Of each tissue the median counts, of physiological ones the 95th percentile, since their hot spots are their own;
-    the spread is the median less the 16th percentile, which lesions do not touch. Tissue values are corrected for what
+    Of each tissue the median counts, of physiological ones and of red marrow the 95th percentile, since their hot spots
+    are their own; the spread is the median less the 16th percentile, which lesions do not touch, and 0 where the 95th
+    percentile counts. Tissue values are corrected for what
     blur took from thin organs by comparing expected with observed medians (region-based, as in Rousset 1998, J Nucl Med
-    39:904, by iteration). Without labels the whole body is one tissue and nothing is excluded.
+    39:904, by iteration). Without labels the whole body is one tissue.
     """
     tissue = _tissues()[labels] if labels is not None else (suv > 0.1).astype(np.uint8)
     observed, spread = _quantiles(suv, tissue)
     value = observed.copy()
+    marrow = _tissues()[STRUCTURES[RED_MARROW[0]]]
     variances = [(fwhm_mm / FWHM_PER_SIGMA / spacing) ** 2 for spacing in grid.spacing_mm]
     for _ in range(ROUNDS):
         uptake = _smoothed(value[tissue], variances)
         seen, _ = _quantiles(uptake, tissue)
         value = np.clip(value * observed / np.maximum(seen, 1e-3), observed / 2.0, observed * 3.0).astype(np.float32)
+        value[marrow] = observed[marrow]
     uptake = _smoothed(value[tissue], variances)
-    excluded = np.zeros(256, dtype=np.bool_)
-    excluded[list(_physiological())] = labels is not None
-    return Expected(uptake, _smoothed(spread[tissue], variances), excluded[tissue])
+    return Expected(uptake, _smoothed(spread[tissue], variances), float(observed[STRUCTURES["aorta"]]))
 
 
 def _smoothed(data: NDArray[np.float32], variances: list[float]) -> NDArray[np.float32]:
@@ -86,9 +86,10 @@ def _tissues() -> NDArray[np.uint8]:
     return table
 
 
-def _physiological() -> set[int]:
+def _patchy() -> list[int]:
+    """Tissues whose 95th percentile counts."""
     table = _tissues()
-    return {int(table[number]) for name in PHYSIOLOGICAL for number in labels_of(name)}
+    return sorted({int(table[number]) for name in (*PHYSIOLOGICAL, *RED_MARROW) for number in labels_of(name)})
 
 
 def _quantiles(suv: NDArray[Any], tissue: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -101,10 +102,10 @@ def _quantiles(suv: NDArray[Any], tissue: NDArray[np.uint8]) -> tuple[NDArray[np
     low, middle, high = ((upto < share).sum(axis=1) * BIN_SUV + BIN_SUV / 2.0 for share in (0.16, 0.5, CLEARLY))
     there = counts.any(axis=1)
     value = np.where(there, middle, 0.0)
-    numbers = sorted(_physiological())
-    value[numbers] = np.where(there, high, 0.0)[numbers]
-    table = _tissues()
+    spread = np.where(there, middle - low, 0.0)
+    patchy, table = _patchy(), _tissues()
+    value[patchy], spread[patchy] = np.where(there, high, 0.0)[patchy], 0.0
     for name, most in MOST_PLAUSIBLE.items():
         number = int(table[STRUCTURES[name]])
         value[number] = min(float(value[number]), most)
-    return value.astype(np.float32), np.where(there, middle - low, 0.0).astype(np.float32)
+    return value.astype(np.float32), spread.astype(np.float32)

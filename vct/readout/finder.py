@@ -11,7 +11,7 @@ from pydantic import Field
 from vct.part import Part
 from vct.readout.basins import basins
 from vct.readout.expected import expected
-from vct.readout.segmenter import organ_labels
+from vct.readout.segmenter import organ_labels, physiological
 from vct.records import Scan
 from vct.shapes import FWHM_PER_SIGMA, Box, Region
 from vct.structures import STRUCTURES
@@ -35,15 +35,17 @@ class Finder(Part):
 
     The image is smoothed by `smoothing_mm` and held against the healthy body (`vct.readout.expected`). A voxel stands
     out when it exceeds what is expected within the reach of misregistration by `relative` of it, by `sigmas` of the
-    organ's own spread and by `least_suv`, whichever is largest; brain, heart, kidneys, bladder and bowel are left out.
-    Regions grow from there over all neighbours that exceed `grow` of that margin, and are cut apart at saddles lower
-    than `saddle` of the lower summit. Defaults were chosen on phantom scans: `benchmarks/detection.md`.
+    organ's own spread and by `least_suv`, whichever is largest, and is hotter than the blood pool, below which readers
+    see no disease (Deauville 2, Barrington 2014, doi 10.1200/JCO.2013.53.5229); brain, heart, kidneys, bladder and
+    bowel are left out. Regions grow from there over all neighbours that exceed `grow` of that margin, and are cut apart
+    at saddles lower than `saddle` of the lower summit. Defaults were chosen on scans: `benchmarks/detection.md`.
     """
 
     smoothing_mm: float = Field(default=5.0, ge=0.0, le=20.0, description="FWHM, against noise")
     relative: float = Field(default=0.35, ge=0.0, le=10.0, description="excess over the expected uptake")
     sigmas: float = Field(default=5.0, ge=0.0, le=20.0, description="excess in spreads of the organ's voxels")
     least_suv: float = Field(default=0.5, ge=0.01, le=10.0, description="least excess in SUVbw")
+    blood_pool: float = Field(default=1.0, ge=0.0, le=10.0, description="least uptake, over that of the aorta")
     grow: float = Field(default=0.4, gt=0.0, le=1.0, description="share of the margin down to which regions grow")
     saddle: float = Field(default=0.8, gt=0.0, le=1.0, description="share of the lower summit that joins two")
     reach_mm: Triple = Field(default=(4.0, 4.0, 8.0), description="misregistration and breathing that are expected")
@@ -61,8 +63,8 @@ class Finder(Part):
         nearby = ndimage.maximum_filter(healthy.uptake, [2 * n + 1 for n in reach])
         margin = np.maximum(np.maximum(self.relative * nearby, self.sigmas * healthy.spread), self.least_suv)
         excess = image - nearby
-        low = (excess > self.grow * margin) & ~healthy.physiological
-        hot = excess > margin
+        low = (excess > self.grow * margin) & ~physiological(scan)
+        hot = (excess > margin) & (image > self.blood_pool * healthy.blood_pool)
         numbers, _ = ndimage.label(low, np.ones((3, 3, 3)))
         boxes = ndimage.find_objects(numbers)
         keep = np.unique(numbers[hot & low])

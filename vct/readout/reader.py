@@ -14,6 +14,7 @@ from vct.part import Part
 from vct.readout.finder import Finder, Found
 from vct.readout.heat import lesion_peak
 from vct.readout.memo import once_per_scan
+from vct.readout.segmenter import mm_from_physiological, spill_mm
 from vct.readout.truth import lesions_in_view, true_peak
 from vct.records import Mark, Scan, Study
 from vct.rng import stream
@@ -149,10 +150,16 @@ def _seen(scan: Scan, item: Found) -> dict[str, Any]:
 
 
 def _around(scan: Scan, at_mm: Triple) -> Region:
-    """The ball in which a lesion is read again that no longer stands out; empty outside the field of view."""
-    grid, radii = scan.pet.grid, (READ_AGAIN_MM, READ_AGAIN_MM, READ_AGAIN_MM)
+    """The ball in which a lesion is read again that no longer stands out; empty outside the field of view.
+
+    Physiological organs and their spill are left out; where they fill the ball, what lies farthest from them is read.
+    """
+    grid, radii, reach_mm = scan.pet.grid, (READ_AGAIN_MM, READ_AGAIN_MM, READ_AGAIN_MM), spill_mm(scan)
     box = ellipsoid_box(grid, at_mm, radii)
-    return Region(box, ellipsoid_mask(grid, at_mm, radii, box))
+    ball = ellipsoid_mask(grid, at_mm, radii, box)
+    away = mm_from_physiological(scan, box, 2.0 * reach_mm)
+    clear = ball & (away > reach_mm)
+    return Region(box, clear if clear.any() else ball & (away == away.max(where=ball, initial=0.0)))
 
 
 def _radius_mm(mark: Mark) -> float:

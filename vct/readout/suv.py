@@ -54,23 +54,27 @@ def peak_sphere(spacing_mm: Triple) -> NDArray[np.bool_]:
     return np.asarray(x**2 + y**2 + z**2 <= PEAK_RADIUS_MM**2)
 
 
-def sphere_means(image: NDArray[Any], spacing_mm: Triple) -> NDArray[np.float64]:
+def sphere_means(
+    image: NDArray[Any], spacing_mm: Triple, counted: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
     """Mean over the 1 cm3 sphere about every voxel of `image` (X, Y, Z); beyond its edge there is nothing to average.
 
+    Only `counted` voxels are averaged (all, when left out); where a sphere holds none, its middle voxel stands in.
     Voxels should be small against the sphere; at 2 mm it holds 123.
     """
     from scipy import fft
 
+    weights = np.ones(image.shape) if counted is None else counted.astype(np.float64)
     sphere = peak_sphere(spacing_mm).astype(np.float64)
     full = [n + k - 1 for n, k in zip(image.shape, sphere.shape, strict=True)]
     padded = [fft.next_fast_len(n, real=True) for n in full]
     kernel = fft.rfftn(sphere, padded)
     middle = tuple(slice(k // 2, k // 2 + n) for n, k in zip(image.shape, sphere.shape, strict=True))
     sums, counts = (
-        fft.irfftn(fft.rfftn(array, padded) * kernel, padded)[middle]
-        for array in (np.asarray(image, dtype=np.float64), np.ones(image.shape))
+        fft.irfftn(fft.rfftn(array, padded) * kernel, padded)[middle] for array in (image * weights, weights)
     )
-    return np.asarray(sums / np.rint(counts))
+    counts = np.rint(counts)
+    return np.asarray(np.where(counts > 0, sums / np.maximum(counts, 1.0), image))
 
 
 def sphere_peak(
@@ -80,12 +84,14 @@ def sphere_peak(
     *,
     at_max: bool = False,
     offset_mm: Triple = (0.0, 0.0, 0.0),
+    counted: NDArray[np.bool_] | None = None,
 ) -> float:
     """The highest sphere mean among `positions` (IBSI: global intensity peak), read `offset_mm` beside its place.
 
     `at_max`: the sphere about the hottest voxel of `positions`; of tied ones the highest (IBSI: local intensity peak).
+    `counted` as in `sphere_means`.
     """
-    means = sphere_means(image, spacing_mm)
+    means = sphere_means(image, spacing_mm, counted)
     centers = positions & (image == image[positions].max()) if at_max else positions
     best = np.unravel_index(int(np.where(centers, means, -np.inf).argmax()), means.shape)
     x, y, z = (

@@ -83,7 +83,7 @@ class SegmenterNet(nn.Module):
         hit = p.new_zeros(p.shape[1]).index_add(0, classes, p.gather(1, classes[:, None])[:, 0])
         there = p.new_zeros(p.shape[1]).index_add(0, classes, weight)
         dice = 2.0 * hit / (p.sum(dim=0) + there).clamp_min(1e-6)
-        return functional.cross_entropy(logits, classes) + 1.0 - dice[there > 0].mean()
+        return cast("torch.Tensor", functional.cross_entropy(logits, classes) + 1.0 - dice[there > 0].mean())
 
     def forward(self, hu: torch.Tensor) -> torch.Tensor:
         """uint8 (B, X, Y, Z), named slab by slab."""
