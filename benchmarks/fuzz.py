@@ -19,9 +19,8 @@ THEIRS = ["yaml", "nibabel", "zipfile", "gzip", "numpy.lib", "safetensors"]
 
 with atheris.instrument_imports(include=OURS + THEIRS):
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "doubles"))
-    from readers import readers
-
     import vct.engine.cascade.checkpoint  # noqa: F401  read inside a function of the next
+    from readers import readers
 
 
 def main() -> None:

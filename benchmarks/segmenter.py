@@ -37,8 +37,8 @@ def main() -> None:
     model = load(options.weights)
     text = [
         *("# The segmenter, measured", ""),
-        f"{hardware()}; {torch.get_num_threads()} thread(s). Dice is the mean (and the 5th percentile) over scans; volume",
-        "and SUVmean are the mean deviation from the labels that the scans came with.",
+        f"{hardware()}; {torch.get_num_threads()} thread(s). Dice is the mean (and the 5th percentile) over scans;",
+        "volume and SUVmean are the mean deviation from the labels that the scans came with.",
     ]
     for folder in options.folders:
         found: dict[str, list[tuple[float, float, float]]] = {organ: [] for organ in (*GOALS, *OTHERS)}
