@@ -110,7 +110,7 @@ def autopet(
 
 @prepare_app.command()
 def label(
-    folder: Annotated[Path, typer.Argument(help="a prepared or generated folder; scans with labels stay as they are")],
+    folder: Annotated[Path, typer.Argument(help="a prepared or generated folder; labels there stay")],
     segmenter: Annotated[
         str,
         typer.Option(help="auto: TotalSegmentator where installed, else network, the shipped one; none; or a program"),

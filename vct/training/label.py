@@ -19,7 +19,7 @@ LABELS = "labels.nii.gz"
 
 
 def label_folder(folder: Path, segmenter: str = "auto", segmentations: Path | None = None) -> Iterator[str]:
-    """Label every scan that is not labelled yet, by a segmenter or finished segmentations (ID.nii.gz).
+    """Label every scan that is not labelled yet, by a segmenter; finished segmentations (ID.nii.gz) come first.
 
     Yields names as they are done, then writes `organs.csv` anew. Raises InputError where there is neither segmenter nor
     segmentation for a scan.
@@ -29,10 +29,10 @@ def label_folder(folder: Path, segmenter: str = "auto", segmentations: Path | No
     numbers: list[OrganNumber] = []
     for patient in read_table(folder):
         path = folder / patient.id / LABELS
-        if not path.is_file():
+        own = Study(layout="challenge", patient=patient.id, study=patient.id)
+        finished = given(segmentations, own) if segmentations else None
+        if finished or not path.is_file():
             ct = read_volume(folder, patient.id, "ct")
-            own = Study(layout="challenge", patient=patient.id, study=patient.id)
-            finished = given(segmentations, own) if segmentations else None
             if finished:
                 found = checked(read(finished, "label"))
             elif chosen:
