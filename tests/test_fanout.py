@@ -57,8 +57,8 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 @contextmanager
-def separate_cluster() -> Iterator[Cluster]:
-    """A scheduler and two workers of Dask as processes of their own, as an operator would start them."""
+def separate_cluster() -> Iterator[tuple[Cluster, subprocess.Popen[bytes]]]:
+    """A scheduler (which is given too) and two workers of Dask as processes, as an operator would start them."""
     scheduler_file = Path(os.environ["PYTEST_TMP"]) / "scheduler.json"
     common = ["--scheduler-file", str(scheduler_file), "--no-dashboard"]
     start = [sys.executable, "-m"]
@@ -68,7 +68,7 @@ def separate_cluster() -> Iterator[Cluster]:
     try:
         while not scheduler_file.exists():
             time.sleep(0.1)
-        yield Running(address=json.loads(scheduler_file.read_text())["address"])
+        yield Running(address=json.loads(scheduler_file.read_text())["address"]), scheduler
     finally:
         for process in (*workers, scheduler):
             process.kill()
@@ -81,7 +81,7 @@ def test_the_same_bytes_wherever_it_runs(quick: Make, tmp_path: Path, monkeypatc
     here = trial.run(protocol, engine, out=tmp_path / "here", keep_scans="all")
     two = trial.run(protocol, engine, out=tmp_path / "two", keep_scans="all", workers=2)
     trial.run(protocol, engine, out=tmp_path / "four", keep_scans="all", workers=4)
-    with separate_cluster() as cluster:
+    with separate_cluster() as (cluster, _):
         trial.run(protocol, engine, out=tmp_path / "cluster", keep_scans="all", cluster=cluster)
     for number in (1, 2, 3):
         trial.run_shard(Shard(number=number, of=3), protocol, engine, out=tmp_path / "shards", keep_scans="all")
@@ -194,6 +194,19 @@ def test_a_scheduler_that_is_gone_is_said(quick: Make) -> None:
     impatient = dask.config.set({"distributed.comm.timeouts.connect": "1s"})
     with impatient, pytest.raises(ClusterError, match="no Dask scheduler answers at tcp://127"):
         list(map_patients(len, [(1,)], Running(address="tcp://127.0.0.1:9")))
+
+
+def test_a_scheduler_that_dies_in_mid_run_is_said_and_nothing_is_lost(
+    quick: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_TMP", str(tmp_path))
+    run = tmp_path / "run"
+    with separate_cluster() as (cluster, scheduler), pytest.raises(ClusterError, match="the cluster is gone"):
+        trial.run(trial_of(8), quick(delay_s=0.2), out=run, cluster=cluster, watch=lambda *_: scheduler.kill())
+    assert 0 < len(RunFolder(run).finished()) < 8
+    trial.run(trial_of(8), quick(), out=run, resume=True)
+    trial.run(trial_of(8), quick(), out=tmp_path / "whole")
+    assert files_of(run) == files_of(tmp_path / "whole")
 
 
 def test_errors_that_are_no_patients_fault_end_the_run(quick: Make) -> None:
