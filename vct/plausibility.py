@@ -49,6 +49,7 @@ it is near 1. Virtual patients: 0.80 to 1.15."""
 SUV_MAX = 200.0
 SPREAD: dict[str, float] = {"liver": 0.27, "spleen": 0.59, "kidneys": 0.25, "heart": 0.25, "lungs": 0.30}
 """Coefficient of variation of organ volumes in the same 763 adults."""
+LOOK_SIZE = 4 * len(SPREAD)
 NARROW = 1.0 / 3.0
 """Bodies that spread less than this share of `SPREAD` do not stand for patients (assumed)."""
 FEWEST = 10

@@ -46,12 +46,12 @@ class RunFolder:
             yield
 
     def _check(self, manifest: Mapping[str, Any], *, resume: bool) -> None:
-        if (self.path / MANIFEST).exists():
+        foreign = self.path.exists() and (not self.path.is_dir() or any(map(_is_foreign, self.path.iterdir())))
+        if (self.path / MANIFEST).exists():  # looked for last: another run may be writing it and what follows
             if not resume:
                 raise RunError(f"{self.path}: already holds a run; continue it with --resume, or choose another --out")
             self._same(manifest)
-            return
-        if self.path.exists() and (not self.path.is_dir() or any(map(_is_foreign, self.path.iterdir()))):
+        elif foreign:
             raise RunError(f"{self.path}: exists and holds no run of vct; choose an empty or new --out")
 
     def manifest(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ pytest.importorskip("lightning_fabric")
 from vct import checkpoint  # noqa: E402
 from vct.engine.cascade.blueprints import AnatomyBlueprint, load_blueprint  # noqa: E402
 from vct.engine.cascade.codes import CodeConfig, CodeModel  # noqa: E402
-from vct.engine.cascade.day import COMMON_SD, OWN_SD  # noqa: E402
+from vct.engine.cascade.day import COMMON_SD, OWN_SD, DayToDay  # noqa: E402
 from vct.engine.cascade.sampler import DEFAULT  # noqa: E402
 from vct.errors import InputError  # noqa: E402
 from vct.records import Patient, Snapshot, Visit  # noqa: E402
@@ -51,7 +51,7 @@ def test_drawn_bodies_resemble_the_population(described):
     real = [float(bodies.pet[row][bodies.labels[row] == liver].astype(float).mean()) for row in rows]
     real_volume = np.mean([(bodies.labels[row] == liver).sum() for row in rows])
     blueprint = AnatomyBlueprint(models={"F": fitted["F"].anatomy.eval()}, length=bodies.length(), hash="")
-    drawn = blueprint.draw([person(number) for number in range(24)], 1, 16.0, DEFAULT, 16.0)
+    drawn = blueprint.draw([person(number) for number in range(24)], 1, 16.0, DEFAULT, 16.0, DayToDay())
     seen = [float(body.pet[body.labels == liver].mean()) for body in drawn]
     volume = np.mean([int((body.labels == liver).sum()) for body in drawn])
     assert np.mean(seen) == pytest.approx(np.mean(real), rel=0.1)
@@ -65,14 +65,14 @@ def test_a_body_is_the_same_in_any_batch_and_from_a_file(described, tmp_path):
     checkpoint.save(anatomy_checkpoint({sex: fitted[sex].anatomy for sex in "FM"}, bodies), tmp_path)
     blueprint = load_blueprint(tmp_path)
     people = [person(0), person(1, sex="M"), person(2, height_cm=180.0)]
-    together = blueprint.draw(people, 3, 16.0, DEFAULT, 16.0)
-    alone = blueprint.draw(people[1:2], 3, 16.0, DEFAULT, 16.0)[0]
+    together = blueprint.draw(people, 3, 16.0, DEFAULT, 16.0, DayToDay())
+    alone = blueprint.draw(people[1:2], 3, 16.0, DEFAULT, 16.0, DayToDay())[0]
     assert torch.equal(together[1].pet, alone.pet)
     assert torch.equal(together[1].labels, alone.labels)
     fresh = AnatomyBlueprint(models={"M": fitted["M"].anatomy.eval()}, length=bodies.length(), hash="")
-    assert torch.equal(fresh.draw(people[1:2], 3, 16.0, DEFAULT, 16.0)[0].ct, alone.ct)
+    assert torch.equal(fresh.draw(people[1:2], 3, 16.0, DEFAULT, 16.0, DayToDay())[0].ct, alone.ct)
     with pytest.raises(InputError, match="no body of sex F"):
-        fresh.draw(people[:1], 3, 16.0, DEFAULT, 16.0)
+        fresh.draw(people[:1], 3, 16.0, DEFAULT, 16.0, DayToDay())
 
 
 def test_the_code_network_trains_and_is_held_against_bodies_kept_aside(described, tmp_path):

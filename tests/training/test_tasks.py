@@ -4,6 +4,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning_fabric")
 
 from vct.engine.cascade.blueprints import VoxelBlueprint, load_blueprint, load_superres  # noqa: E402
+from vct.engine.cascade.day import DayToDay  # noqa: E402
 from vct.engine.cascade.lowres import LowresConfig  # noqa: E402
 from vct.engine.cascade.network import UNetConfig  # noqa: E402
 from vct.engine.cascade.sampler import Schedule  # noqa: E402
@@ -48,8 +49,8 @@ def test_lowres_trains_ships_and_draws(bodies, tmp_path):
     other = Patient(id="Q", sex="M", age_years=60.0, height_cm=180.0, weight_kg=85.0)
     people = [Snapshot(patient=patient, visit=day) for patient in (ANYONE, other)]
     with torch.inference_mode():
-        both = blueprint.draw(people, 5, 16.0, Schedule(steps=2), 16.0)
-        alone = blueprint.draw(people[1:], 5, 16.0, Schedule(steps=2), 16.0)[0]
+        both = blueprint.draw(people, 5, 16.0, Schedule(steps=2), 16.0, DayToDay())
+        alone = blueprint.draw(people[1:], 5, 16.0, Schedule(steps=2), 16.0, DayToDay())[0]
     assert both[0].ct.shape == (28, 28, 48)
     assert torch.allclose(both[1].pet, alone.pet, atol=1e-4)
 

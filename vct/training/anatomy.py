@@ -24,7 +24,7 @@ from vct.engine.cascade.texture import grain_of
 from vct.engine.cascade.tissues import tissue_table
 from vct.engine.cascade.volumes import organ_log_ml
 from vct.errors import InputError
-from vct.plausibility import look
+from vct.plausibility import LOOK_SIZE, look
 from vct.training.align import aligned, means_by_tissue, patterns, tissue_means
 from vct.training.data import Bodies
 from vct.training.loop import Draw
@@ -270,7 +270,7 @@ def _looks(bodies: Bodies) -> torch.Tensor:
         grid = grid_for(length, bodies.spacing_mm)
         found.append(look(Volume(data=np.asarray(bodies.labels[row]), grid=grid, unit="label")))
     whole = [item for item in found if item]
-    return torch.tensor(whole, dtype=torch.float32).reshape(len(whole), -1)
+    return torch.tensor(whole, dtype=torch.float32).reshape(len(whole), LOOK_SIZE)
 
 
 def _principal(part: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -267,7 +267,7 @@ def test_what_is_written_of_a_refusal_names_no_file_and_no_value(tmp_path) -> No
         path.rename(path.with_name(f"Quixote-{path.name}"))
     (study,) = find_studies(tmp_path)
     order = Order(
-        source=tmp_path, out=tmp_path / "out", key=b"k", people={}, segmentations=None, command=None, spacing_mm=16.0
+        source=tmp_path, out=tmp_path / "out", key=b"k", people={}, segmentations=None, segmenter=None, spacing_mm=16.0
     )
     outcome = prepare_study(order, study)
     assert "Quixote-PT005.dcm: (0010,1030) PatientWeight differs" in outcome.said
@@ -326,7 +326,7 @@ def test_what_else_lies_in_a_dump(tmp_path) -> None:
     studies = find_studies(folder)
     assert len(studies) == 4
     order = Order(
-        source=folder, out=tmp_path / "out", key=b"k", people={}, segmentations=None, command=None, spacing_mm=16.0
+        source=folder, out=tmp_path / "out", key=b"k", people={}, segmentations=None, segmenter=None, spacing_mm=16.0
     )
     (lost,) = [study for study in studies if not study.study]
     outcome = prepare_study(order, lost)
