@@ -25,6 +25,7 @@ from vct.training.torso import find_torso
 from vct.volume import Volume
 
 PLACEHOLDER_HU = -1024.0
+BY_NETWORK = "by the shipped network, which was trained on virtual patients only (docs/segmenter.md)"
 RECORD = "study.json"
 UNSEEN_MM = 2.0
 """How much of the torso, at an end, the PET may leave out: less than a slice."""
@@ -99,12 +100,14 @@ def _prepare(order: Order, study: Study, scratch: Path) -> None:
     loaded.pet.resampled(grid).save(scratch / "pet.nii.gz", note="")
     if loaded.lesions is not None:
         loaded.lesions.resampled(grid).save(scratch / "lesions.nii.gz", note="")
+    notes = [*loaded.notes, f"torso: {torso.how}"]
     if labels is None and order.segmenter == NETWORK:
         labels = segment(NETWORK, ct, scratch)
+        notes.append(f"organs: {BY_NETWORK}")
     if labels is not None:
         with_flesh(ct, labels.resampled(grid)).save(scratch / "labels.nii.gz", note="")
     patient = "P" + new_id(order.key, study.patient)
-    record = {"patient": patient, "notes": (*loaded.notes, f"torso: {torso.how}"), **asdict(person)}
+    record = {"patient": patient, "notes": notes, **asdict(person)}
     write_aside(scratch / RECORD, json.dumps(record).encode())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import json
 import shutil
 import stat
 from dataclasses import replace
@@ -21,6 +22,7 @@ from vct.formats.bids import write_bids
 from vct.formats.dicom_export import write_dicom
 from vct.formats.exam import Exam
 from vct.records import Lesion, Patient, Visit
+from vct.segmenter import Network
 from vct.structures import STRUCTURES
 from vct.training.data import prepare as read_for_training
 from vct.training.folder import read_table, read_volume
@@ -129,6 +131,27 @@ def test_a_segmenter_command(challenge, body, tmp_path) -> None:
     assert {row["reason"] for row in rows(tmp_path / "failed", "refused.csv")} == {"segmentation failed"}
     with pytest.raises(InputError, match="is not installed"):
         prepare(challenge, tmp_path / "no", segmenter="no-such-segmenter")
+
+
+def test_the_shipped_network_labels_the_torso_and_the_record_says_so(challenge, body, tmp_path, monkeypatch) -> None:
+    """A stand-in for the network sees the cropped torso only."""
+    pytest.importorskip("monai")
+    seen = []
+
+    def segment(_, ct):
+        seen.append(ct.grid)
+        return body.labels.resampled(ct.grid)
+
+    monkeypatch.setattr(Network, "segment", segment)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    prepare(challenge, tmp_path / "out", spacing_mm=8.0)
+    found = [path.parent for path in (tmp_path / "out").glob("*/labels.nii.gz")]
+    assert len(found) == len(seen) == 2
+    assert {grid.shape for grid in seen} == {shape_at(8.0)}
+    for folder in found:
+        assert any(
+            "by the shipped network" in note for note in json.loads((folder / "study.json").read_text())["notes"]
+        )
 
 
 def test_the_nnunet_layout_without_psma(body, tmp_path) -> None:
