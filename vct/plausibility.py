@@ -47,6 +47,7 @@ SUV_OF_MASS: Range = (0.6, 1.5)
 """Mean SUVbw per gram in view, the bladder left out: what is injected and not voided is spread over the body, so that
 it is near 1. Virtual patients: 0.80 to 1.15."""
 SUV_MAX = 200.0
+"""Hotter than urine ever is (assumed)."""
 SPREAD: dict[str, float] = {"liver": 0.27, "spleen": 0.59, "kidneys": 0.25, "heart": 0.25, "lungs": 0.30}
 """Coefficient of variation of organ volumes in the same 763 adults."""
 LOOK_SIZE = 4 * len(SPREAD)
@@ -56,6 +57,7 @@ FEWEST = 10
 TWIN = 0.02
 """Bodies whose `look`s differ by less, root mean square, are one body: 2 % of a volume, 2 mm of a place (assumed)."""
 DENSITY_AT_0_HU = 1.0
+"""In g/ml: that of water, by the definition of HU."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,9 +154,10 @@ def _close(these: NDArray[Any], those: NDArray[Any]) -> list[tuple[int, int]]:
 
 def _strangers(scan: Scan, learned: Learned) -> Iterator[tuple[str, str]]:
     patient: Any = scan.snapshot.patient
-    own = look(scan.labels)
-    if own and learned.looks is not None and _close(np.array([own]), learned.looks):
-        yield "copied", "the body of a training scan"
+    if learned.looks is not None:
+        own = look(scan.labels)
+        if own and _close(np.array([own]), learned.looks):
+            yield "copied", "the body of a training scan"
     for name, (low, high) in learned.covered.get(patient.sex, {}).items():
         value = getattr(patient, name)
         if not low <= value <= high:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from vct.checkpoint import Checkpoint
 from vct.segmenter.network import AIR_HU, SegmenterConfig, SegmenterNet
-from vct.segmenter.shipped import KIND
+from vct.segmenter.shipped import KIND, SEEN_HU
 from vct.structures import STRUCTURES
 from vct.training.data import Bodies
 from vct.training.loop import Draw
@@ -28,7 +28,6 @@ OFFSET_SD_HU, CONTRAST_SD = 5.0, 0.1
 MARGIN_MM = 24.0
 SAMPLES = 1000
 """Voxels of each structure that the loss looks at, where there are more; weighted as if it looked at all."""
-SEEN_HU = -500.0
 
 
 @dataclass(frozen=True, slots=True)
