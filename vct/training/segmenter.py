@@ -17,7 +17,7 @@ from vct.structures import STRUCTURES
 from vct.training.data import Bodies
 from vct.training.loop import Draw
 
-SCALE_SD, SHIFT_SD_MM, TURN_SD_DEG = 0.05, 8.0, 3.0
+SCALE_SD, SHIFT_SD_MM, TURN_SD_DEG = 0.05, 2.0, 3.0
 """Pose of a body: size along each axis, place, and turn about each axis."""
 CUT_SHARE, LEFT_MM = 0.5, (200.0, 500.0)
 """How often a scan is cut above and below, and what is left of it."""
@@ -90,7 +90,7 @@ class SegmenterTask:
         shape = [
             int(np.ceil((b - a) * s / step / multiple)) * multiple for a, b, s in zip(low, high, scale, strict=True)
         ]
-        middle = (low + high) / 2.0 + SHIFT_SD_MM / 4.0 * rng.standard_normal(3)
+        middle = (low + high) / 2.0 + SHIFT_SD_MM * rng.standard_normal(3)
         axes = [(np.arange(n) - (n - 1) / 2.0) * step / s for n, s in zip(shape, scale, strict=True)]
         half = [n * mm / 2.0 for n, mm in zip(size, spacing_mm, strict=True)]
         grid = torch.zeros(*shape, 3)
