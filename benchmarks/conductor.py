@@ -31,6 +31,7 @@ from vct import stream, trial
 from vct.cluster import CONFIG, Cluster, Local
 from vct.engine import make
 from vct.fanout import map_patients
+from vct.plausibility import SPREAD, Screened
 from vct.protocol import load
 from vct.records import Reading
 from vct.report import write
@@ -153,7 +154,7 @@ def schedule(patients: int, cluster: Cluster, what: str) -> None:
 
 
 def fill(folder: RunFolder, plan: trial.Plan, tasks: Sequence[Task]) -> None:
-    """What workers leave behind: readings of every patient."""
+    """What workers leave behind: readings of every patient, and what was seen of their scans."""
     with folder.held(plan.manifest(), resume=True):
         for task in tasks:
             values = 2.0 + 0.1 * stream(plan.seed, task.patient.id, "made up").standard_normal(len(task.visits))
@@ -162,6 +163,8 @@ def fill(folder: RunFolder, plan: trial.Plan, tasks: Sequence[Task]) -> None:
                 Reading(**who, visit=visit.name, day=visit.day, value=float(value), truth=2.0)
                 for visit, value in zip(task.visits, values, strict=True)
             ]
+            look = stream(plan.seed, task.patient.id, "look").standard_normal(4 * len(SPREAD))
+            folder.save_screened(task.patient, Screened(look=tuple(map(float, look))))
             folder.save_readings(task.patient, readings)
 
 
