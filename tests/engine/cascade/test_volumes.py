@@ -51,6 +51,17 @@ def test_steps_lead_to_the_volumes_asked_for_and_leave_the_others_alone():
     assert right == pytest.approx(left, abs=0.1)
 
 
+def test_the_chambers_of_a_heart_grow_as_one():
+    labels = torso()
+    ball, upper = labels == STRUCTURES["liver"], torch.arange(labels.shape[2]) > 383 / MM
+    labels[ball] = STRUCTURES["heart_ventricle_left"]
+    labels[ball & upper] = STRUCTURES["heart_ventricle_right"]
+    step = settling_step(labels, ("heart",), torch.full((1,), 0.15), SPANS)
+    shown = warped(labels[None, None].float(), field(step[None], shape_at(MM)), mode="nearest")[0, 0].to(torch.uint8)
+    grown = organ_log_ml(shown, ("heart",), MM) - organ_log_ml(labels, ("heart",), MM)
+    assert grown.item() == pytest.approx(0.15, abs=0.04)
+
+
 def test_nothing_short_moves_nothing_and_a_lost_organ_is_passed_over():
     assert not settling_step(torso(), ORGANS, torch.zeros(3), SPANS).any()
     assert not settling_step(torso(), ("spleen",), torch.ones(1), SPANS).any()

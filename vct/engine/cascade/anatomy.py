@@ -226,8 +226,11 @@ class Anatomy(nn.Module):
 
     def _couch(self, named: torch.Tensor) -> torch.Tensor:
         """(X, Y, Z) HU of air and the couch of the canonical body, under the back of a body."""
-        near = functional.max_pool3d((self.labels > 0).float()[None], 2 * COUCH_VOXELS + 1, 1, COUCH_VOXELS)[0] > 0.0
-        outside = torch.where(near, AIR_HU, self.relief)
+        near = (self.labels > 0).float()[None]
+        for axis in range(3):
+            reach = [COUCH_VOXELS if axis == other else 0 for other in range(3)]
+            near = functional.max_pool3d(near, [2 * voxels + 1 for voxels in reach], 1, reach)
+        outside = torch.where(near[0] > 0.0, AIR_HU, self.relief)
         outside = functional.interpolate(outside[None, None], named.shape, mode="trilinear")[0, 0]
         lower = _back(named) - round(_back(self.labels) * named.shape[1] / self.labels.shape[1])
         return functional.pad(outside, (0, 0, lower, -lower), value=AIR_HU)

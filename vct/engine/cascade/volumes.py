@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -33,30 +34,41 @@ def settling_step(labels: torch.Tensor, organs: Sequence[str], miss: torch.Tenso
     lines = [(torch.arange(n, device=labels.device) + 0.5) * COARSE_MM for n in shape_at(COARSE_MM)]
     place = torch.stack(torch.meshgrid(*lines, indexing="ij"))
     moved = torch.zeros_like(place)
-    for organ, short in zip(organs, miss.clamp(-MOST_MISS, MOST_MISS).tolist(), strict=True):
-        for side in _sides(organ):
-            share = _share(labels, side)
-            total = share.sum()
-            if total > 0.0:
-                middle = (place * share).sum(dim=(1, 2, 3)) / total
-                stretch = torch.exp(torch.tensor(-short / 3.0)) - 1.0
-                moved += stretch * _about(share) * (place - middle[:, None, None, None])
+    sides = [(side, short) for organ, short in zip(organs, miss.tolist(), strict=True) for side in _sides(organ)]
+    shares = _shares(labels, [side for side, _ in sides])
+    for share, (_, short) in zip(shares, sides, strict=True):
+        total = share.sum()
+        if total > 0.0:
+            middle = (place * share).sum(dim=(1, 2, 3)) / total
+            stretch = math.exp(-min(max(short, -MOST_MISS), MOST_MISS) / 3.0) - 1.0
+            moved += stretch * _about(share) * (place - middle[:, None, None, None])
     return fitted(moved[None], spans)[0]
 
 
 def _sides(organ: str) -> list[tuple[int, ...]]:
-    """Label numbers of an organ's left, right and unpaired structures."""
+    """Label numbers of the left and of the right of a paired organ; of another, the heart's chambers included, all."""
     names = GROUPS.get(organ, (organ,))
     ends = ("_left", "_right")
-    parts = [tuple(name for name in names if name.endswith(end)) for end in ends]
-    parts.append(tuple(name for name in names if not name.endswith(ends)))
-    return [tuple(label for name in part for label in labels_of(name)) for part in parts if part]
+    sides = [tuple(name for name in names if name.endswith(end)) for end in ends]
+    parts = sides if all(name.endswith(ends) for name in names) else [names]
+    return [tuple(label for name in part for label in labels_of(name)) for part in parts]
 
 
-def _share(labels: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
-    """(x, y, z) how much of every coarse voxel carries one of `numbers`."""
-    wanted = torch.tensor(numbers, dtype=labels.dtype, device=labels.device)
-    return functional.adaptive_avg_pool3d(torch.isin(labels, wanted).float()[None], shape_at(COARSE_MM))[0]
+def _shares(labels: torch.Tensor, sides: Sequence[Sequence[int]]) -> torch.Tensor:
+    """(sides, x, y, z) how much of every coarse voxel carries one of each side's numbers; no number has two sides."""
+    shape = shape_at(COARSE_MM)
+    side_of = torch.zeros(256, dtype=torch.long, device=labels.device)
+    for place, numbers in enumerate(sides, start=1):
+        side_of[list(numbers)] = place
+    x, y, z = (
+        torch.arange(fine, device=labels.device) * coarse // fine
+        for fine, coarse in zip(labels.shape, shape, strict=True)
+    )
+    block = (x[:, None, None] * shape[1] + y[:, None]) * shape[2] + z
+    rows = 1 + len(sides)
+    count = torch.bincount((block * rows + side_of[labels.long()]).ravel(), minlength=math.prod(shape) * rows)
+    voxels = labels.numel() / math.prod(shape)
+    return count.reshape(*shape, rows)[..., 1:].movedim(-1, 0) / voxels
 
 
 def _about(share: torch.Tensor) -> torch.Tensor:
