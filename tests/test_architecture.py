@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "vct"
 FLOORS = [
     {"errors", "rng", "part", "structures", "shipped", "files", "devices", "interrupt", "arrays", "niftifile"},
-    {"yamlfile", "volume", "distributions", "checkpoint"},
+    {"yamlfile", "volume", "distributions", "checkpoint", "options"},
     {"shapes", "records", "formats", "segmenter", "plausibility", "cluster", "carrier", "journal", "keeping"},
     {"cohort", "course", "engine", "acquisition", "readout", "endpoint", "stats"},
     {"protocol", "report", "store", "fanout", "training"},

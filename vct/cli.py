@@ -21,7 +21,7 @@ from vct import (
 )
 from vct.devices import cores
 from vct.errors import VctError
-from vct.shipped import DEFAULT_ENGINE
+from vct.options import DEFAULT_ENGINE, EngineOption, ProtocolArgument, ResolutionOption, SeedOption, WorkersOption
 
 app = typer.Typer(
     help="Virtual clinical trials of FDG PET/CT. Simulated patients only; not for clinical use.",
@@ -31,18 +31,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ProtocolArgument = Annotated[
-    str, typer.Argument(help="a protocol file, or the name of a shipped one", metavar="PROTOCOL")
-]
-EngineOption = Annotated[str, typer.Option(help="what makes the scans: phantom, atlas:DIR, cascade, cascade:DIR")]
-ResolutionOption = Annotated[float, typer.Option(help="voxel size of the engine's scans in mm", min=1.0, max=16.0)]
-WorkersOption = Annotated[int, typer.Option(help="processes; 0 takes every core", min=0, max=1024)]
 TogetherOption = Annotated[int, typer.Option(help="scans made at once, by engines that can", min=1, max=4096)]
 KeepScansOption = Annotated[
     str,
     typer.Option(help="whose scans to keep as NIfTI: none, all, so many patients (20), 5/arm, or a size (50GB)"),
 ]
-SeedOption = Annotated[int | None, typer.Option(help="instead of the protocol's seed", min=0)]
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vct.options import DEFAULT_ENGINE, EngineOption, ResolutionOption
 from vct.report_cli import write_report
 
 if TYPE_CHECKING:
@@ -42,16 +43,15 @@ def merge(
 
 
 def doctor(
-    engine: Annotated[str, typer.Option(help="what makes the scans: phantom, atlas:DIR, cascade:WEIGHTS")] = "phantom",
-    resolution: Annotated[float, typer.Option(help="voxel size in mm", min=1.0, max=16.0)] = 4.0,
+    engine: EngineOption = DEFAULT_ENGINE,
+    resolution: ResolutionOption = 4.0,
 ) -> None:
     """What this computer has: versions, devices, memory, batch systems; and how many processes of an engine fit."""
     from rich.console import Console
 
     from vct.doctor import findings_table
-    from vct.engine import make
 
-    Console().print(findings_table(make(engine, resolution)))
+    Console().print(findings_table(engine, resolution))
 
 
 def parse_shard(text: str | None) -> Shard | None:

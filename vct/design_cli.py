@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vct.options import DEFAULT_ENGINE, EngineOption, ProtocolArgument, ResolutionOption, SeedOption, WorkersOption
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,11 +18,8 @@ if TYPE_CHECKING:
     from vct.replicate.power import Figure
     from vct.replicate.simulate import Job
 
-ProtocolArgument = Annotated[str, typer.Argument(help="a protocol file, or a shipped one's name", metavar="PROTOCOL")]
 OutOption = Annotated[Path, typer.Option(help="folder for power.csv, the measurement model and its scans")]
 ReplicatesOption = Annotated[int, typer.Option(help="trials to simulate for each scenario", min=2, max=10_000_000)]
-EngineOption = Annotated[str, typer.Option(help="what makes the scans: phantom, atlas:DIR, cascade:WEIGHTS")]
-ResolutionOption = Annotated[float, typer.Option(help="voxel size of the engine's scans in mm", min=1.0, max=16.0)]
 PilotOption = Annotated[int, typer.Option(help="patients to scan for the measurement model", min=6, max=100_000)]
 ModelOption = Annotated[Path | None, typer.Option(help="a model.json of an earlier run, in place of a pilot")]
 PerfectOption = Annotated[bool, typer.Option("--perfect", help="a perfect reader: no scans, no measurement error")]
@@ -28,8 +27,6 @@ CheckOption = Annotated[
     int, typer.Option(help="trials to run through the images as a check; 0 for none", min=0, max=1000)
 ]
 CheckPatientsOption = Annotated[int, typer.Option(help="patients of each checking trial", min=4, max=100_000)]
-WorkersOption = Annotated[int, typer.Option(help="processes; 0 takes every core", min=0, max=1024)]
-SeedOption = Annotated[int | None, typer.Option(help="instead of the protocol's seed", min=0)]
 
 
 def power(
@@ -40,7 +37,7 @@ def power(
     effect: Annotated[
         str, typer.Option(help="multiples of the treatment effect, such as 0,0.5,1; 0 is the null hypothesis")
     ] = "0,1",
-    engine: EngineOption = "phantom",
+    engine: EngineOption = DEFAULT_ENGINE,
     resolution: ResolutionOption = 4.0,
     pilot: PilotOption = 40,
     model: ModelOption = None,
@@ -84,7 +81,7 @@ def search(
     high: Annotated[int, typer.Option(help="largest size tried", max=100_000)] = 2000,
     step: Annotated[int, typer.Option(help="sizes are tried in steps of this; the sum of the arms' ratios", min=0)] = 0,
     replicates: ReplicatesOption = 10_000,
-    engine: EngineOption = "phantom",
+    engine: EngineOption = DEFAULT_ENGINE,
     resolution: ResolutionOption = 4.0,
     pilot: PilotOption = 40,
     model: ModelOption = None,

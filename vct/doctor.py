@@ -15,7 +15,8 @@ from rich.table import Table
 from vct import __version__
 from vct.cost import measured
 from vct.devices import cores, gpus, memory_bytes
-from vct.engine.base import Engine
+from vct.engine import make
+from vct.errors import InputError
 from vct.progress import size
 from vct.protocol import load
 from vct.trial import plan_of
@@ -29,10 +30,10 @@ PACKAGES = {
 BATCH_SYSTEMS = {"Slurm": "sbatch", "PBS": "qsub", "LSF": "bsub"}
 
 
-def findings_table(engine: Engine) -> Table:
+def findings_table(engine: str, resolution_mm: float) -> Table:
     """Everything, for the terminal; what an engine takes is measured with a patient of `null_trial`."""
     table = Table(title=f"vct {__version__}", show_header=False)
-    for label, value in (*_software(), *_hardware(), *_fit(engine)):
+    for label, value in (*_software(), *_hardware(), *_fit(engine, resolution_mm)):
         table.add_row(label, value)
     return table
 
@@ -61,9 +62,14 @@ def _hardware() -> Iterator[tuple[str, str]]:
         yield label, f"{size(shutil.disk_usage(place).free)} free of {size(shutil.disk_usage(place).total)}"
 
 
-def _fit(engine: Engine) -> Iterator[tuple[str, str]]:
+def _fit(spec: str, resolution_mm: float) -> Iterator[tuple[str, str]]:
     import psutil
 
+    try:
+        engine = make(spec, resolution_mm)
+    except InputError as error:
+        yield "engine", str(error)
+        return
     rates = measured(plan_of(load("null_trial"), engine))
     fit = psutil.virtual_memory().available // max(rates.memory_bytes, 1)
     yield "engine", f"{engine.name}: {rates.seconds:.1f} s a scan, {size(rates.memory_bytes)} a process"

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from vct.options import DEFAULT_ENGINE, EngineOption, ProtocolArgument, ResolutionOption, SeedOption
+
 
 def nema(
     scanner: Annotated[
@@ -35,15 +37,15 @@ def nema(
 
 
 def decompose(
-    protocol: Annotated[str, typer.Argument(help="a protocol file, or the name of a shipped one", metavar="PROTOCOL")],
+    protocol: ProtocolArgument,
     endpoint: Annotated[str, typer.Option(help="name of a numeric endpoint")],
     visit: Annotated[str | None, typer.Option(help="the visit; the endpoint's last when left out")] = None,
     patients: Annotated[int, typer.Option(help="patients to simulate", min=4, max=100_000)] = 60,
     effect: Annotated[float | None, typer.Option(help="difference between arms, for the cost in patients")] = None,
-    engine: Annotated[str, typer.Option(help="what makes the scans: phantom, atlas:DIR, cascade:WEIGHTS")] = "phantom",
-    resolution: Annotated[float, typer.Option(help="voxel size in mm", min=1.0, max=16.0)] = 4.0,
+    engine: EngineOption = DEFAULT_ENGINE,
+    resolution: ResolutionOption = 4.0,
     workers: Annotated[int, typer.Option(help="processes", min=1, max=1024)] = 1,
-    seed: Annotated[int | None, typer.Option(help="instead of the protocol's seed", min=0)] = None,
+    seed: SeedOption = None,
     out: Annotated[Path | None, typer.Option(help="folder for decompose.csv; a run folder's report draws it")] = None,
 ) -> None:
     """Split an endpoint's variance into biology, physiology, noise, scanner, reader and target choice."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vct.options import DEFAULT_ENGINE
+
 if TYPE_CHECKING:
     from vct.records import TrialResult
 
@@ -61,7 +63,7 @@ def compare(
 def view(
     run: RunArgument,
     patients: Annotated[list[str], typer.Argument(help="ids of patients, such as P0007", metavar="PATIENT...")],
-    engine: Annotated[str, typer.Option(help="the engine of the run, as `vct run` was given it")] = "phantom",
+    engine: Annotated[str, typer.Option(help="the engine of the run, as `vct run` was given it")] = DEFAULT_ENGINE,
     resolution: Annotated[float, typer.Option(help="its voxel size in mm", min=1.0, max=16.0)] = 4.0,
 ) -> None:
     """Simulate chosen patients of a finished run again and add their viewers to its report."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vct.options import ProtocolArgument
+
 if TYPE_CHECKING:
     from vct.stats.design.group_sequential import GroupSequential
     from vct.stats.design.monitoring import Monitoring
-
-ProtocolArgument = Annotated[str, typer.Argument(help="a protocol file, or a shipped one's name", metavar="PROTOCOL")]
 
 
 def design(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-DEFAULT_ENGINE = "phantom"
+DEFAULT_ENGINE = "cascade"
 """The engine of a run that names none."""
 
 
