@@ -22,7 +22,9 @@ def peak_mb(patients: int, folder: Path) -> float:
     protocol = folder / f"trial{patients}.yaml"
     protocol.write_text(text)
     command = [sys.executable, "-m", "vct.cli", "run", str(protocol), "--out", str(folder / str(patients))]
-    child = subprocess.Popen([*command, "--resolution", "8", "--workers", "1"], stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        [*command, "--engine", "phantom", "--resolution", "8", "--workers", "1"], stdout=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(child.pid, 0)
     if status:
         raise SystemExit(f"the run of {patients} patients failed")
