@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ def wide(population: Path, quantity: str) -> pd.DataFrame:
     return pd.DataFrame(rows).pivot(index=index, columns="organ", values="value").reset_index()
 
 
-def percent(value: float, reference: float) -> float:
+def percent(value: Any, reference: float) -> Any:
     """Deviation in percent."""
     return 100.0 * (value / reference - 1.0)
 
