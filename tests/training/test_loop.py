@@ -3,8 +3,10 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -17,7 +19,7 @@ from vct import checkpoint  # noqa: E402
 from vct.checkpoint import Checkpoint  # noqa: E402
 from vct.cli import app  # noqa: E402
 from vct.errors import InputError  # noqa: E402
-from vct.training.journal import LOG  # noqa: E402
+from vct.training.journal import LOG, Look, OrganLook  # noqa: E402
 from vct.training.loop import STATE, Draw, Settings, power_average_weight, train  # noqa: E402
 
 
@@ -52,6 +54,22 @@ QUICK = {"accelerator": "cpu", "batch": 8, "learning_rate": 0.05, "warmup_steps"
 def log_of(folder):
     with (folder / LOG).open() as handle:
         return [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(handle)]
+
+
+def test_looks_take_little_of_the_time_and_come_after_saving(tmp_path):
+    seen = []
+
+    def slow(model):
+        seen.append((len(log_of(tmp_path)), any(tmp_path.glob("line-*.safetensors"))))
+        time.sleep(0.3)
+        return Look(
+            picture=np.zeros((2, 2), np.uint8),
+            organs=(OrganLook(organ="liver", quantity="suv_mean", mean=2.0, reference=2.0, n=8),),
+        )
+
+    train(LineTask(), tmp_path, Settings(steps=200, look_minutes=1e-9, save_minutes=1e-9, **QUICK), looker=slow)
+    assert 1 <= len(seen) <= 5
+    assert all(saved for _, saved in seen)
 
 
 def test_it_learns_and_ships_the_average(tmp_path):

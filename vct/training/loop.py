@@ -161,6 +161,7 @@ class _Desk:
         self.journal = Journal(out, done, settings.tensorboard)
         self.begin = self.saved = self.looked = time.monotonic()
         self.first = done
+        self.look_took = 0.0
 
     def after(self, done: int, loss: float, optimiser: Any, average: dict[str, torch.Tensor]) -> bool:
         """Take note of a finished step; True when the minutes are over."""
@@ -172,17 +173,25 @@ class _Desk:
         last = over or done == settings.steps
         if done % settings.log_steps == 0:
             self.say(self._progress(done, now - self.begin))
-        if self.looker and (last or now - self.looked >= 60.0 * settings.look_minutes):
-            self._look(done, average)
-            self.looked = time.monotonic()
         if last or now - self.saved >= 60.0 * settings.save_minutes:
             self.journal.flush()
             shipped = _save(self.task, optimiser, average, self.out, settings, done)
             checkpoint.save(shipped, self.weights, dtype=torch.float16)
             self.saved = time.monotonic()
+        if self.looker and self._look_is_due(now, last):
+            begun = time.monotonic()
+            self._look(done, average)
+            self.looked = time.monotonic()
+            self.look_took = self.looked - begun
         if last:
             self.journal.close()
         return over
+
+    def _look_is_due(self, now: float, last: bool) -> bool:
+        """At the end and every so many minutes, but not so often that looks take a tenth of the time."""
+        if last:
+            return 10.0 * self.look_took <= now - self.begin
+        return now - self.looked >= max(60.0 * self.settings.look_minutes, 10.0 * self.look_took)
 
     def _look(self, done: int, average: dict[str, torch.Tensor]) -> None:
         if self.looker is None:
