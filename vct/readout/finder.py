@@ -11,6 +11,7 @@ from pydantic import Field
 from vct.part import Part
 from vct.readout.basins import basins
 from vct.readout.expected import expected
+from vct.readout.hilum import hilar_vessels
 from vct.readout.segmenter import organ_labels, physiological
 from vct.records import Scan
 from vct.shapes import FWHM_PER_SIGMA, Box, Region
@@ -31,7 +32,8 @@ class Found:
 
 
 class Finder(Part):
-    """Threshold against organ uptake, then region growing. It sees the PET and organ labels, never the truth.
+    """Threshold against organ uptake, then region growing. It sees the PET, organ labels and the CT about the
+    hilum (`vct.readout.hilum`), never the truth.
 
     The image is smoothed by `smoothing_mm` and held against the healthy body (`vct.readout.expected`). A voxel stands
     out when it exceeds what is expected within the reach of misregistration by `relative` of it, by `sigmas` of the
@@ -58,7 +60,7 @@ class Finder(Part):
         sigma = [self.smoothing_mm / FWHM_PER_SIGMA / spacing for spacing in grid.spacing_mm]
         image = ndimage.gaussian_filter(scan.pet.data, sigma, truncate=3.0)
         resolution = float(np.hypot(scan.fwhm_mm, self.smoothing_mm))
-        healthy = expected(image, None if labels is None else labels.data, grid, resolution)
+        healthy = expected(image, None if labels is None else labels.data, grid, resolution, hilar_vessels(scan))
         reach = [max(1, round(mm / spacing)) for mm, spacing in zip(self.reach_mm, grid.spacing_mm, strict=True)]
         nearby = ndimage.maximum_filter(healthy.uptake, [2 * n + 1 for n in reach])
         margin = np.maximum(np.maximum(self.relative * nearby, self.sigmas * healthy.spread), self.least_suv)
