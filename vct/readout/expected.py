@@ -37,8 +37,8 @@ MOST_PLAUSIBLE = {"liver": 4.0, "spleen": 4.0, "aorta": 3.5, "vertebrae_L1": 3.5
 healthy adults in hedyPET v1.0: liver 2.3, spleen 1.8, aorta 1.6, vertebrae 1.4, lungs 0.5)."""
 
 ADRENALS_OVER_BLOOD_POOL = 1.25
-"""Uptake over the aorta's above which an adrenal is not believed to be healthy: 0.89 and two residual SDs of 0.17 in the
-80 healthy adults of hedyPET v1.0. A metastasis fills most of so small a gland, whose median would then be its own."""
+"""Uptake over the aorta's above which an adrenal is not believed to be healthy: 0.89 and two residual SDs of 0.17 in 80
+healthy adults (hedyPET v1.0). A metastasis fills most of so small a gland, whose median would then be its own."""
 
 BIN_SUV, MOST_SUV = 0.05, 150.0
 CLEARLY, ROUNDS = 0.95, 2
@@ -68,8 +68,8 @@ def expected(
     are their own; the spread is the median less the 16th percentile, which lesions do not touch, and 0 where the 95th
     percentile counts. The adrenals, which a lesion may fill, count up to `ADRENALS_OVER_BLOOD_POOL` and have no spread.
     Tissue values are corrected for what blur took from thin organs by comparing expected with observed medians
-    (region-based, as in Rousset 1998, J Nucl Med 39:904, by iteration). `vessels` (X, Y, Z) that labels do not tell from
-    their organ hold at least the blood pool's uptake. Without labels the whole body is one tissue.
+    (region-based, as in Rousset 1998, J Nucl Med 39:904, by iteration). `vessels` (X, Y, Z) that labels do not tell
+    from their organ hold at least the blood pool's uptake. Without labels the whole body is one tissue.
     """
     tissue = _tissues()[labels] if labels is not None else (suv > 0.1).astype(np.uint8)
     observed, spread = _quantiles(suv, tissue)
