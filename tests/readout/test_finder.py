@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 
 from vct.acquisition.blur import blurred
+from vct.endpoint.response import Findings, percist
 from vct.engine.base import Engine
 from vct.protocol import Protocol, load
+from vct.readout.burden import LesionCount, PaleLesionCount
 from vct.readout.detection import detection
+from vct.readout.diameter import LongestDiameter
 from vct.readout.finder import Finder
-from vct.readout.hilum import hilar_vessels
+from vct.readout.intensity import SulPeak
+from vct.readout.lungs import hilar_vessels
 from vct.readout.reader import Reader, study_of
 from vct.records import Lesion, Patient, Scan, Snapshot, Visit
 from vct.structures import STRUCTURES
@@ -190,6 +194,24 @@ def test_a_hilar_vessel_in_the_lung_is_no_lesion(
     assert len(study_of(seen(scan)).marks) == marks
     air = replace(scan, ct=replace(scan.ct, data=np.full_like(scan.ct.data, -800.0)))
     assert len(study_of(seen(air)).marks) == 1  # what the CT does not show as a vessel
+
+
+@pytest.mark.parametrize(("hu", "diameter_mm"), [(30.0, 35.0), (-800.0, 0.0)], ids=["on the CT", "on the PET alone"])
+def test_a_lung_nodule_paler_than_blood_is_read_where_the_ct_shows_it(
+    make_scan: Make, hu: float, diameter_mm: float
+) -> None:
+    """Blood pool 1.6, nodule 1.4: Deauville 2, too pale for PERCIST, but a target of RECIST."""
+    x, y, z = make_scan().pet.grid.axes_mm()
+    lung = painted(make_scan(), (x < -10) & (abs(y) < 60) & (abs(z) < 60), "lung_upper_lobe_left", 0.5, -800.0)
+    nodule = (x + 60) ** 2 + y**2 + z**2 < 17.5**2
+    scan = seen(painted(lung, nodule, "lung_upper_lobe_left", 1.4, hu))
+    scan = replace(scan, study=Reader().look(scan, None, 1))
+    assert PaleLesionCount().measure(scan).value == (diameter_mm > 0)
+    assert LesionCount().measure(scan).value == 0
+    assert (LongestDiameter().measure(scan).value or 0.0) == pytest.approx(diameter_mm, abs=3.0)
+    baseline = SulPeak().measure(scan).value
+    verdict = percist(*[Findings(sul_peak=baseline, liver_mean=2.0, liver_sd=0.1)] * 2)
+    assert verdict.category == "NE"
 
 
 def test_no_vessels_without_labels_or_lungs(make_scan: Make) -> None:
