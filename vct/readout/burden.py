@@ -134,7 +134,7 @@ class Spread(Readout):
 
 
 class CountReadout(Readout):
-    """Number of lesions whose SUVpeak reaches the threshold (or is `below` it). Truth: those whose planted uptake does."""
+    """Number of lesions whose SUVpeak reaches the threshold, or lies `below` it. Truth: the same of planted uptake."""
 
     threshold: AnyThreshold = Field(default=LiverThreshold(), description="rule that says from where a lesion is seen")
 
