@@ -42,8 +42,8 @@ def hilar_vessels(scan: Scan) -> NDArray[np.bool_]:
     box = ndimage.find_objects(about.astype(np.uint8))[0]
     dense = about[box] & (hu[box] > float(np.median(hu[lungs])) + DENSER_HU)
     solid = _thick(lungs[box] & (hu[box] > SOLID_HU), THICKEST_VESSEL_MM, scan.pet.grid.spacing_mm)
-    dense &= ~ndimage.binary_dilation(solid, np.ones((3, 3, 3)), iterations=2)
-    numbers, _ = ndimage.label(dense, np.ones((3, 3, 3)))
+    dense &= ~ndimage.binary_dilation(solid, np.ones((3, 3, 3), np.bool_), iterations=2)
+    numbers, _ = ndimage.label(dense, np.ones((3, 3, 3), np.bool_))
     rooted = np.unique(numbers[dense & _near_roots(scan, ROOT_MM)[box]])
     vessels[box] = np.isin(numbers, rooted[rooted > 0])
     return vessels
