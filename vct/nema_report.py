@@ -10,6 +10,7 @@ from vct.acquisition.harmonised import BANDS, DIAMETERS_MM, Standard
 from vct.acquisition.nema import measure
 from vct.acquisition.scanners import FreeScanner
 from vct.errors import InputError, nearest
+from vct.report.charts.base import ARM_COLOURS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,41 +80,77 @@ def lines(table: pd.DataFrame) -> Iterator[str]:
 
 
 def chart_svg(table: pd.DataFrame) -> str:
-    """Recovery against sphere diameter, one panel a metric, EARL's bands shaded."""
+    """Recovery against sphere diameter, a panel a metric, with the noise of each scanner in the legend.
+
+    EARL's bands are shaded: that of the scanners' own standard, or both where they were not harmonised.
+    """
     import altair as alt
     import pandas as pd
     import vl_convert
 
-    long = table.melt(
-        id_vars=["scanner", "diameter_mm"],
-        value_vars=["mean_recovery", "max_recovery"],
-        var_name="metric",
-        value_name="recovery",
+    named = table.assign(
+        line=[
+            f"{kind}, CoV {100 * cov:.1f} %"
+            for kind, cov in zip(table["scanner"], table["background_cov"], strict=True)
+        ]
     )
-    long["metric"] = long["metric"].map({f"{key}_recovery": name for key, name in METRICS.items()})
+    wanted = set(table["harmonised"]) & set(BANDS) or set(BANDS)
     bands = pd.DataFrame(
         [
-            {"standard": standard, "metric": METRICS[metric], "diameter_mm": diameter, "low": low, "high": high}
+            {
+                "band": f"{standard.upper().replace('_', ' ')} band",
+                "metric": metric,
+                "mm": diameter,
+                "low": low,
+                "high": high,
+            }
             for standard, limits in BANDS.items()
+            if standard in wanted
             for metric, curve in (("mean", limits.mean), ("max", limits.maximum or ()))
             for diameter, (low, high) in zip(DIAMETERS_MM, curve, strict=False)
         ]
     )
-    x = alt.X("diameter_mm:Q", title="sphere diameter, mm", scale=alt.Scale(domain=[8, 39]))
-    panels = []
-    for metric in METRICS.values():
+    x_axis = alt.Axis(values=list(DIAMETERS_MM), title="sphere diameter, mm", grid=False)
+    names, shaded = (list(dict.fromkeys(column)) for column in (named["line"], bands["band"]))
+    scale, panels = alt.Scale(domain=[8, 39]), []
+    for metric, measured in METRICS.items():
+        last = metric == list(METRICS)[-1]
+        y = alt.Y(f"{metric}_recovery:Q", title=f"recovery, {measured}", scale=alt.Scale(domain=[0, 1.2]))
         area = (
             alt.Chart(bands[bands["metric"] == metric])
-            .mark_area(opacity=0.2)
-            .encode(x=x, y=alt.Y("low:Q", title=f"recovery, {metric}"), y2="high:Q", color="standard:N")
+            .mark_area(opacity=0.35)
+            .encode(
+                x=alt.X("mm:Q", scale=scale, axis=x_axis),
+                y=alt.Y("low:Q", title=f"recovery, {measured}"),
+                y2="high:Q",
+                color=alt.Color(
+                    "band:N",
+                    scale=alt.Scale(domain=shaded, range=["#bdbdbd", "#dfc27d"]),
+                    legend=alt.Legend(title=None, labelLimit=0, symbolType="square") if last else None,
+                ),
+            )
         )
         line = (
-            alt.Chart(long[long["metric"] == metric])
-            .mark_line(point=True)
-            .encode(x=x, y="recovery:Q", strokeDash=alt.StrokeDash("scanner:N"))
+            alt.Chart(named)
+            .mark_line(point=alt.OverlayMarkDef(size=45), clip=True)
+            .encode(
+                x=alt.X("diameter_mm:Q", scale=scale, axis=x_axis),
+                y=y,
+                color=alt.Color(
+                    "line:N",
+                    sort=names,
+                    scale=alt.Scale(domain=names, range=list(ARM_COLOURS)),
+                    legend=alt.Legend(title="scanner, background noise", labelLimit=0) if last else None,
+                ),
+                shape=alt.Shape("line:N", sort=names, legend=None),
+            )
         )
-        panels.append((area + line).properties(width=300, height=260))
-    svg: str = vl_convert.vegalite_to_svg(alt.hconcat(*panels).to_dict())
+        panels.append((area + line).resolve_scale(color="independent").properties(width=300, height=280))
+    title = "NEMA image-quality phantom: recovery of the spheres"
+    chart = alt.hconcat(
+        *panels, title=title, background="white", padding={"left": 5, "top": 5, "right": 40, "bottom": 5}
+    )
+    svg: str = vl_convert.vegalite_to_svg(chart.to_dict())
     return svg
 
 

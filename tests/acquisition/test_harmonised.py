@@ -72,7 +72,10 @@ def test_table_chart_and_names() -> None:
     text = "\n".join(lines(table))
     assert "discovery_mi, harmonised: none" in text
     assert text.count(" mm ") >= len(DIAMETERS_MM)
-    assert chart_svg(table).startswith("<svg")
+    both, one = (chart_svg(table.assign(harmonised=standard)) for standard in ("none", "earl_1"))
+    assert "discovery_mi, CoV 0.0 %" in both
+    assert ("EARL 1 band" in both, "EARL 2 band" in both) == (True, True)
+    assert ("EARL 1 band" in one, "EARL 2 band" in one) == (True, False)
     assert [scanner.kind for scanner in scanners_named("all", "earl_1")] == [
         preset.model_fields["kind"].default for preset in PRESETS
     ]

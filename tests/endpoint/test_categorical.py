@@ -65,6 +65,14 @@ def test_a_missing_scan_is_not_evaluable_and_a_missing_value(patient: Patient, r
     assert week8.rule.startswith("NE: SULpeak was not read at follow-up")
 
 
+def test_a_baseline_without_a_mark_is_told_from_one_without_a_scan(patient: Patient, read: Read) -> None:
+    pale = read({**BACKGROUND, "sul_peak": {"week4": 3.0, "week8": 3.0}})
+    assert {(item.category, item.value) for item in PERCIST.derive(patient, pale)} == {("NE", None)}
+    assert "no lesion was marked" in PERCIST.derive(patient, pale)[0].rule
+    unscanned = read({"sul_peak": {"week4": 3.0, "week8": 3.0}})
+    assert PERCIST.derive(patient, unscanned)[0].rule == "NE: SULpeak was not read at baseline"
+
+
 def test_an_sd_without_its_mean_is_refused() -> None:
     fields = {**PERCIST.model_dump(), "blood_pool_mean": None}
     with pytest.raises(ValidationError, match="blood_pool_sd needs blood_pool_mean"):

@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import brentq
 
 from vct.acquisition.blur import blurred
-from vct.readout.burden import LesionCount, Mtv, NewLesionCount, Spread, Tlg
+from vct.readout.burden import LesionCount, Mtv, NewLesionCount, PaleLesionCount, Spread, Tlg
 from vct.readout.reader import Reader
 from vct.readout.thresholds import FixedThreshold, FractionThreshold, LiverThreshold, QPetThreshold
 from vct.records import Lesion, Scan
@@ -91,6 +91,9 @@ def test_the_liver_draws_the_line(make_scan: Make, make_lesion: MakeLesion) -> N
     assert Mtv(threshold=LiverThreshold()).measure(scan).truth == pytest.approx(14.137, rel=1e-3)
     count = LesionCount().measure(scan)
     assert (count.value, count.truth, count.unit) == (1.0, 1.0, "1")
+    unseen = seen(make_scan([*lesions, make_lesion(30.0, 1.1, (-60.0, 0.0, 40.0), id="L3")]))
+    pale = PaleLesionCount().measure(unseen)
+    assert (pale.value, pale.truth, pale.readout) == (1.0, 2.0, "pale_lesion_count_liver1.5+2sd")
 
 
 def test_new_lesions_are_those_that_the_reader_did_not_know(make_scan: Make, make_lesion: MakeLesion) -> None:
@@ -154,7 +157,7 @@ def test_qpet_draws_a_line_at_the_liver(make_scan: Make, make_lesion: MakeLesion
 
 
 def test_no_disease_is_no_burden(make_scan: Make) -> None:
-    for readout in (Mtv(), Mtv(of="hottest"), Tlg(), LesionCount(), NewLesionCount()):
+    for readout in (Mtv(), Mtv(of="hottest"), Tlg(), LesionCount(), NewLesionCount(), PaleLesionCount()):
         reading = readout.measure(make_scan())
         assert (reading.value, reading.truth) == (0.0, 0.0)
 

@@ -9,10 +9,15 @@ import numpy as np
 import pytest
 
 from vct.acquisition.blur import blurred
+from vct.endpoint.response import Findings, percist
 from vct.engine.base import Engine
 from vct.protocol import Protocol, load
+from vct.readout.burden import LesionCount, PaleLesionCount
 from vct.readout.detection import detection
+from vct.readout.diameter import LongestDiameter
 from vct.readout.finder import Finder
+from vct.readout.intensity import SulPeak
+from vct.readout.lungs import hilar_vessels
 from vct.readout.reader import Reader, study_of
 from vct.records import Lesion, Patient, Scan, Snapshot, Visit
 from vct.structures import STRUCTURES
@@ -141,3 +146,77 @@ def test_healthy_and_diseased_phantom_bodies(coarse: Engine) -> None:
         found = detection(scan)
         assert len(found.hits) >= len(planted) - 1
         assert len(found.false) <= 4
+
+
+def painted(scan: Scan, inside: np.ndarray, label: str, suv: float, hu: float) -> Scan:
+    """The scan with one structure painted into its labels, PET and CT."""
+    assert scan.labels is not None
+    labels, pet, ct = scan.labels.data.copy(), scan.pet.data.copy(), scan.ct.data.copy()
+    inside = np.broadcast_to(inside, labels.shape)
+    labels[inside], pet[inside], ct[inside] = STRUCTURES[label], suv, hu
+    return replace(
+        scan, labels=replace(scan.labels, data=labels), pet=replace(scan.pet, data=pet), ct=replace(scan.ct, data=ct)
+    )
+
+
+def beside_the_kidney(scan: Scan, gland_suv: float) -> Scan:
+    """A kidney of SUV 5 and, on its upper pole, an adrenal gland of 12 by 16 by 20 mm."""
+    x, y, z = scan.pet.grid.axes_mm()
+    scan = painted(scan, ((x + 60) / 25) ** 2 + (y / 25) ** 2 + ((z + 20) / 40) ** 2 < 1, "kidney_left", 5.0, 30.0)
+    return painted(scan, (abs(x + 60) < 6) & (abs(y) < 8) & (abs(z - 36) < 10), "adrenal_gland_left", gland_suv, 30.0)
+
+
+def test_a_lesion_that_fills_its_adrenal_is_found_beside_the_kidney(make_scan: Make) -> None:
+    assert study_of(seen(beside_the_kidney(make_scan(), 1.5))).marks == ()
+    (mark,) = study_of(seen(beside_the_kidney(make_scan(), 8.0))).marks
+    assert mark.organ == "adrenal_gland_left"
+    assert np.linalg.norm(np.subtract(mark.at_mm, (-60.0, 0.0, 36.0))) < 8.0
+
+
+def hilum(scan: Scan, thick_mm: float, suv: float, hu: float) -> Scan:
+    """A lung with the pulmonary artery at its side and, running from there, what is `thick_mm` thick and 24 mm long."""
+    x, y, z = scan.pet.grid.axes_mm()
+    scan = painted(scan, (x < -10) & (abs(y) < 60) & (abs(z) < 60), "lung_upper_lobe_left", 0.5, -800.0)
+    scan = painted(scan, (abs(x) < 10) & (abs(y - 20) < 10) & (abs(z) < 20), "pulmonary_artery", 1.6, 40.0)
+    inside = (x < -10) & (x > -34) & ((y - 20) ** 2 + z**2 < (thick_mm / 2) ** 2)
+    return painted(scan, inside, "lung_upper_lobe_left", suv, hu)
+
+
+@pytest.mark.parametrize(
+    ("thick_mm", "suv", "hu", "marks"),
+    [(18.0, 1.9, -300.0, 0), (18.0, 6.0, -300.0, 1), (20.0, 1.9, 30.0, 1)],
+    ids=["vessel", "hotter than blood", "solid"],
+)
+def test_a_hilar_vessel_in_the_lung_is_no_lesion(
+    make_scan: Make, thick_mm: float, suv: float, hu: float, marks: int
+) -> None:
+    scan = hilum(make_scan(), thick_mm, suv, hu)
+    assert len(study_of(seen(scan)).marks) == marks
+    air = replace(scan, ct=replace(scan.ct, data=np.full_like(scan.ct.data, -800.0)))
+    assert len(study_of(seen(air)).marks) == 1  # what the CT does not show as a vessel
+
+
+@pytest.mark.parametrize(("hu", "diameter_mm"), [(30.0, 35.0), (-800.0, 0.0)], ids=["on the CT", "on the PET alone"])
+def test_a_lung_nodule_paler_than_blood_is_read_where_the_ct_shows_it(
+    make_scan: Make, hu: float, diameter_mm: float
+) -> None:
+    """Blood pool 1.6, nodule 1.4: Deauville 2, too pale for PERCIST, but a target of RECIST."""
+    x, y, z = make_scan().pet.grid.axes_mm()
+    lung = painted(make_scan(), (x < -10) & (abs(y) < 60) & (abs(z) < 60), "lung_upper_lobe_left", 0.5, -800.0)
+    nodule = (x + 60) ** 2 + y**2 + z**2 < 17.5**2
+    scan = seen(painted(lung, nodule, "lung_upper_lobe_left", 1.4, hu))
+    scan = replace(scan, study=Reader().look(scan, None, 1))
+    assert PaleLesionCount().measure(scan).value == (diameter_mm > 0)
+    assert LesionCount().measure(scan).value == 0
+    assert (LongestDiameter().measure(scan).value or 0.0) == pytest.approx(diameter_mm, abs=3.0)
+    baseline = SulPeak().measure(scan).value
+    verdict = percist(*[Findings(sul_peak=baseline, liver_mean=2.0, liver_sd=0.1)] * 2)
+    assert verdict.category == "NE"
+
+
+def test_no_vessels_without_labels_or_lungs(make_scan: Make) -> None:
+    assert not hilar_vessels(make_scan(labels=None)).any()
+    assert not hilar_vessels(make_scan()).any()
+    x, y, z = make_scan().pet.grid.axes_mm()
+    artery = (abs(x) < 10) & (abs(y - 20) < 10) & (abs(z) < 20)
+    assert not hilar_vessels(painted(make_scan(), artery, "pulmonary_artery", 1.6, 40.0)).any()

@@ -24,6 +24,7 @@ POWER = """n,effect,endpoint,analysis,arm,quantity,value,mc_se,replicates
 """
 LOST = """endpoint,source,variance,share,patients_cost,mc_se
 SULpeak change,reader,30,0.15,12,4
+SULpeak change,noise,6,0.03,2,4
 SULpeak change,total,200,1,80,20
 """
 
@@ -58,7 +59,8 @@ def test_power_is_drawn_over_patients_with_its_error(folder) -> None:
 def test_lost_power_is_drawn_with_its_error(result, folder) -> None:
     adopt(folder / "run", [folder / "study"])
     figure = charts.variance(companions(folder / "run")["decompose"])
-    (reader,) = figure.frame.to_dict("records")
+    reader, noise = figure.frame.to_dict("records")
+    assert (reader["clear"], noise["clear"]) == (True, False)
     assert (reader["low"], reader["high"]) == pytest.approx((0.15 - 1.96 * 0.02, 0.15 + 1.96 * 0.02), abs=1e-4)
     text = write(result, folder / "run").read_text()
     assert "30.0 ± 4.00" in text

@@ -53,16 +53,16 @@ class Percist(FromBaseline):
         found = Readings(readings)
         before = self._findings(found, self.baseline)
         return tuple(
-            judged(
-                self,
-                patient,
-                visit,
-                percist(before, self._findings(found, visit), stable_background=self.stable_background),
-                self.responders,
-                before.sul_peak,
-            )
+            judged(self, patient, visit, self._judge(found, before, visit), self.responders, before.sul_peak)
             for visit in self.visits
         )
+
+    def _judge(self, found: Readings, before: Findings, visit: str) -> Verdict:
+        verdict = percist(before, self._findings(found, visit), stable_background=self.stable_background)
+        if before.sul_peak is None and found.day(self.baseline) is not None:
+            rule = "no measurable disease at baseline: no lesion was marked, or its SULpeak could not be read"
+            return Verdict(category=NOT_EVALUABLE, rule=rule)
+        return verdict
 
     def _findings(self, found: Readings, visit: str) -> Findings:
         return Findings(

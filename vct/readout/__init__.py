@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vct.part import one_of, plugins
-from vct.readout.burden import LesionCount, Mtv, NewLesionCount, Spread, Tlg
+from vct.readout.burden import LesionCount, Mtv, NewLesionCount, PaleLesionCount, Spread, Tlg
 from vct.readout.detection import FalseLesionCount, MissedLesionCount
 from vct.readout.diameter import LongestDiameter
 from vct.readout.intensity import QPet, SulPeak, SuvMax, SuvPeak, TumourToLiver, VisualUptake
@@ -25,6 +25,7 @@ READOUTS = (
     LongestDiameter,
     LesionCount,
     NewLesionCount,
+    PaleLesionCount,
     MissedLesionCount,
     FalseLesionCount,
     OrganSuvMean,

@@ -134,11 +134,12 @@ class Spread(Readout):
 
 
 class CountReadout(Readout):
-    """Number of lesions whose SUVpeak reaches the threshold. Truth: those whose planted uptake does."""
+    """Number of lesions whose SUVpeak reaches the threshold, or lies `below` it. Truth: the same of planted uptake."""
 
     threshold: AnyThreshold = Field(default=LiverThreshold(), description="rule that says from where a lesion is seen")
 
     only_new: ClassVar[bool] = False
+    below: ClassVar[bool] = False
 
     @property
     def unit(self) -> str:
@@ -150,8 +151,10 @@ class CountReadout(Readout):
         marks = [mark for mark in study_of(scan).marks if mark.seen and (mark.is_new or not self.only_new)]
         lesions = [lesion for lesion in lesions_in_view(scan) if lesion.is_new or not self.only_new]
         seen, truly_seen = self.threshold.seen_from(scan), self.threshold.truly_seen_from(scan)
-        value = None if seen is None else float(sum(lesion_peak(scan, mark) >= seen for mark in marks))
-        truth = None if truly_seen is None else float(sum(lesion.suv >= truly_seen for lesion in lesions))
+        value = None if seen is None else float(sum((lesion_peak(scan, mark) < seen) == self.below for mark in marks))
+        truth = (
+            None if truly_seen is None else float(sum((lesion.suv < truly_seen) == self.below for lesion in lesions))
+        )
         return self.reading(scan, value, truth)
 
 
@@ -177,6 +180,21 @@ class NewLesionCount(CountReadout):
     def default_name(self) -> str:
         """`new_lesion_count` and the rule of its threshold."""
         return f"new_lesion_count_{self.threshold.tag}"
+
+
+class PaleLesionCount(CountReadout):
+    """How many lesions are marked but paler than the threshold: by default PERCIST's, which then cannot measure them.
+    The truth counts those that nobody marked, too.
+    """
+
+    kind: Literal["pale_lesion_count"] = "pale_lesion_count"
+
+    below: ClassVar[bool] = True
+
+    @property
+    def default_name(self) -> str:
+        """`pale_lesion_count` and the rule of its threshold."""
+        return f"pale_lesion_count_{self.threshold.tag}"
 
 
 def _widest(points: list[tuple[float, float, float]]) -> float:

@@ -11,6 +11,7 @@ from pydantic import Field
 from vct.part import Part
 from vct.readout.basins import basins
 from vct.readout.expected import expected
+from vct.readout.lungs import hilar_vessels, solid_nodules
 from vct.readout.segmenter import organ_labels, physiological
 from vct.records import Scan
 from vct.shapes import FWHM_PER_SIGMA, Box, Region
@@ -31,14 +32,16 @@ class Found:
 
 
 class Finder(Part):
-    """Threshold against organ uptake, then region growing. It sees the PET and organ labels, never the truth.
+    """Threshold against organ uptake, then region growing. It sees the PET, organ labels and the lungs on the CT
+    (`vct.readout.lungs`), never the truth.
 
     The image is smoothed by `smoothing_mm` and held against the healthy body (`vct.readout.expected`). A voxel stands
     out when it exceeds what is expected within the reach of misregistration by `relative` of it, by `sigmas` of the
     organ's own spread and by `least_suv`, whichever is largest, and is hotter than the blood pool, below which readers
-    see no disease (Deauville 2, Barrington 2014, doi 10.1200/JCO.2013.53.5229); brain, heart, kidneys, bladder and
-    bowel are left out. Regions grow from there over all neighbours that exceed `grow` of that margin, and are cut apart
-    at saddles lower than `saddle` of the lower summit. Defaults were chosen on scans: `benchmarks/detection.md`.
+    see no disease (Deauville 2, Barrington 2014, doi 10.1200/JCO.2013.53.5229), or lies in a nodule that the CT shows
+    in the lung; brain, heart, kidneys, bladder and bowel are left out. Regions grow from there over all neighbours that
+    exceed `grow` of that margin, and are cut apart at saddles lower than `saddle` of the lower summit. Defaults were
+    chosen on scans: `benchmarks/detection.md`.
     """
 
     smoothing_mm: float = Field(default=5.0, ge=0.0, le=20.0, description="FWHM, against noise")
@@ -58,13 +61,13 @@ class Finder(Part):
         sigma = [self.smoothing_mm / FWHM_PER_SIGMA / spacing for spacing in grid.spacing_mm]
         image = ndimage.gaussian_filter(scan.pet.data, sigma, truncate=3.0)
         resolution = float(np.hypot(scan.fwhm_mm, self.smoothing_mm))
-        healthy = expected(image, None if labels is None else labels.data, grid, resolution)
+        healthy = expected(image, None if labels is None else labels.data, grid, resolution, hilar_vessels(scan))
         reach = [max(1, round(mm / spacing)) for mm, spacing in zip(self.reach_mm, grid.spacing_mm, strict=True)]
         nearby = ndimage.maximum_filter(healthy.uptake, [2 * n + 1 for n in reach])
         margin = np.maximum(np.maximum(self.relative * nearby, self.sigmas * healthy.spread), self.least_suv)
         excess = image - nearby
         low = (excess > self.grow * margin) & ~physiological(scan)
-        hot = (excess > margin) & (image > self.blood_pool * healthy.blood_pool)
+        hot = (excess > margin) & ((image > self.blood_pool * healthy.blood_pool) | solid_nodules(scan))
         numbers, _ = ndimage.label(low, np.ones((3, 3, 3)))
         boxes = ndimage.find_objects(numbers)
         keep = np.unique(numbers[hot & low])

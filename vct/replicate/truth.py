@@ -121,7 +121,7 @@ def _(readout: CountReadout, state: State) -> Array | None:
     level = _seen_from(readout.threshold)
     if level is None:
         return None
-    counted = state.lesions.suv >= level
+    counted = (state.lesions.suv < level) == readout.below
     if isinstance(readout, NewLesionCount):
         counted &= state.lesions.is_new
     return state.total(counted.astype(float))

@@ -29,14 +29,16 @@ def variance(table: pd.DataFrame) -> Figure | None:
         low=own["share"] - Z95 * own["mc_se"] / float(total.iloc[0]),
         high=own["share"] + Z95 * own["mc_se"] / float(total.iloc[0]),
     ).reset_index(drop=True)
+    frame["clear"] = (frame["low"] > 0.0) | (frame["high"] < 0.0)
     axis = alt.Axis(format="%", tickCount=6)
     title = f"Share of the variance of {endpoint}"
     base = base_chart().encode(
-        y=alt.Y("source:N", sort=list(frame["source"]), title=None, axis=alt.Axis(labelLimit=180))
+        y=alt.Y("source:N", sort=list(frame["source"]), title=None, axis=alt.Axis(labelLimit=240))
     )
     layers = (
-        base.mark_bar(color=ARM_COLOURS[0], opacity=0.75, height=14).encode(
+        base.mark_bar(color=ARM_COLOURS[0], height=14).encode(
             x=alt.X("share:Q", title=title, axis=axis),
+            opacity=alt.condition("datum.clear", alt.value(0.85), alt.value(0.3)),
             tooltip=[alt.Tooltip("source:N"), alt.Tooltip("share:Q", format=".1%"), alt.Tooltip("variance:Q")],
         ),
         base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title, axis=axis), x2="high:Q"),
@@ -47,7 +49,8 @@ def variance(table: pd.DataFrame) -> Figure | None:
         name="figure_decompose",
         title="Where the power went",
         caption="What an endpoint's variance loses when one source is switched off, on the same patients and the same "
-        "luck; lines are 95 % Monte Carlo limits. Sources that lower the variance lie left of zero.",
+        "luck; lines are 95 % Monte Carlo limits; bars that they do not tell from zero are pale. Sources that lower "
+        "the variance lie left of zero.",
         alt=f"Shares of the variance of {endpoint}. {told}.",
         spec=finished(frame, *layers, height=ROW * len(frame) + 10),
         frame=frame,
