@@ -89,11 +89,12 @@ def test_golden_recovery_of_a_blurred_sphere(diameter):
     assert recovery == pytest.approx(blurred_sphere_center(diameter / 2.0, fwhm), rel=0.015)
 
 
-def test_an_engines_blur_is_given_to_the_lesion_too():
-    ct, pet = plain(spacing=1.0, half_mm=40.0)
-    _, planted, _ = plant(ct, pet, [lesion(diameter=14.0, center_mm=(0.5, 0.5, 0.5))], fwhm_mm=7.0)
+@pytest.mark.parametrize(("spacing", "at"), [(1.0, 0.5), (4.0, 2.0)])
+def test_an_engines_blur_is_given_to_the_lesion_too(spacing, at):
+    ct, pet = plain(spacing=spacing, half_mm=40.0)
+    _, planted, _ = plant(ct, pet, [lesion(diameter=14.0, center_mm=(at, at, at))], fwhm_mm=7.0)
     recovery = (planted.data.max() - BACKGROUND) / (8.0 - BACKGROUND)
-    assert recovery == pytest.approx(blurred_sphere_center(7.0, 7.0), rel=0.015)
+    assert recovery == pytest.approx(blurred_sphere_center(7.0, 7.0), rel=0.02)
 
 
 def test_a_vanished_lesion_leaves_no_trace_but_its_background():

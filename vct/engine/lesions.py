@@ -128,10 +128,11 @@ def _nearest(volume: Volume, center_mm: Triple) -> float:
 
 
 def _blurred(added: NDArray[Any], box: Box, fwhm_mm: float, grid: Grid) -> tuple[Box, NDArray[Any]]:
-    """`added` after a Gaussian blur, on a box with room for it."""
+    """`added` with a blur of `fwhm_mm` in all, on a box with room for it; the voxels' own average is part of it."""
     from scipy import ndimage
 
-    sigma = [fwhm_mm / FWHM_PER_SIGMA / step for step in grid.spacing_mm]
+    variances = [(fwhm_mm / FWHM_PER_SIGMA / step) ** 2 - 1.0 / 12.0 for step in grid.spacing_mm]
+    sigma = [math.sqrt(max(variance, 0.0)) for variance in variances]
     more = [math.ceil(4.0 * s) + 1 for s in sigma]
     blurred = ndimage.gaussian_filter(np.pad(added, [(n, n) for n in more]), sigma, mode="constant", truncate=4.0)
     wide, kept = [], []

@@ -33,8 +33,8 @@ COARSER = 1.15
 def packed(scan: Scan) -> bytes:
     """The scan as JSON, the same bytes for the same scan, at most `MOST_BYTES` long.
 
-    PET in steps of 0.01 SUVbw, CT of 8 HU, organ labels, and two masks that number the lesions: planted ellipsoids, and
-    voxels at or above 41 % of a lesion's SUVmax within reach of the ellipsoid. Where the scan is too large all are
+    PET in steps of 0.01 SUVbw, CT of 8 HU, organ labels, and two masks that number the lesions: as planted, and
+    voxels at or above 41 % of a lesion's SUVmax in its marked region. Where the scan is too large all are
     averaged to larger voxels, and `spacing_mm` says to which; `lesions` are always read on the scan itself.
     """
     lesions = _lesions(scan)
