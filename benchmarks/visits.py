@@ -31,7 +31,7 @@ from vct.structures import labels_of
 from vct.volume import Volume
 
 ORGANS = ("liver", "spleen", "lungs", "kidneys", "heart", "skeletal_muscle", "vertebrae", "aorta", "urinary_bladder")
-EVERY = 10
+EVERY = 5
 VISITS = (Visit(name="test", day=0.0), Visit(name="retest", day=3.0))
 
 

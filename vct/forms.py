@@ -27,7 +27,7 @@ POWER = {2: 0.5, 3: 0.3, 4: 0.2}
 AXES_EACH = 3
 _POINTS_ACROSS, _STEPS_ACROSS = 24, 8
 _LATITUDES = 32
-_CORNERS: Array = (np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij")).reshape(3, -1) + 0.5) / 4.0 - 0.5
+_CORNERS: Array = (np.indices((4, 4, 4)).reshape(3, -1).astype(np.float64) + 0.5) / 4.0 - 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
