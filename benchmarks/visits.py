@@ -40,6 +40,7 @@ class Seen:
     """What the pairs of scans gave: natural logarithms of retest over test, Dice, broken rules."""
 
     organs: dict[str, list[float]] = field(default_factory=lambda: {organ: [] for organ in ORGANS})
+    drawn: dict[str, list[float]] = field(default_factory=lambda: {organ: [] for organ in ORGANS})
     lesions: list[list[tuple[float, float, float]]] = field(default_factory=list)
     dice: dict[str, list[dict[str, float]]] = field(default_factory=lambda: defaultdict(list))
     said: list[str] = field(default_factory=list)
@@ -129,8 +130,12 @@ def walk(engine: Cascade, patients: int, still_patients: int) -> Iterator[tuple[
         seen.lesions.append([tuple(np.log(np.divide(after[name], before[name])).tolist()) for name in both])
         maps = [numbered(scan.labels) for scan in scans if scan.labels is not None]
         suv = [organ_suv(scan, organs) for scan, organs in zip(scans, maps, strict=True)]
-        for organ, ratio in zip(ORGANS, np.log(suv[1] / suv[0]).tolist(), strict=True):
-            seen.organs[organ].append(ratio)
+        factors = [engine.daily.draw(patient.id, visit.name, seed).by_label() for visit in VISITS]
+        moved = scans[0].pet.data * (factors[1] / factors[0])[scans[0].labels.data] if scans[0].labels else 0.0
+        asked = organ_suv(replace(scans[0], pet=replace(scans[0].pet, data=moved)), maps[0])
+        for organ, ratio, due in zip(ORGANS, np.log(suv[1] / suv[0]), np.log(asked / suv[0]), strict=True):
+            seen.organs[organ].append(float(ratio))
+            seen.drawn[organ].append(float(due))
         seen.dice["engine, as it lies"].append(dices(*maps))
         if number < still_patients:
             scans = [still.generate(Snapshot(patient=patient, visit=visit), seed) for visit in VISITS]
@@ -140,13 +145,21 @@ def walk(engine: Cascade, patients: int, still_patients: int) -> Iterator[tuple[
             yield number + 1, seen
 
 
+def cv(values: np.ndarray) -> float:
+    """Within-patient CV in % from log ratios of two days."""
+    return 100.0 * math.sqrt(math.expm1(float(np.mean(values**2)) / 2.0))
+
+
+def against(read: list[float], drawn: list[float]) -> str:
+    """CV of what was drawn, and how far what was read is off, as table cells."""
+    off = 100.0 * np.subtract(read, drawn)
+    off = off[np.isfinite(off)]
+    return f"{cv(np.array(drawn)[np.isfinite(drawn)]):.1f} | {off.mean():+.1f} ± {off.std():.1f}"
+
+
 def repeatability(groups: list[list[float]]) -> str:
     """Of log ratios: how many, within-patient CV in %, its SE over patients (bootstrap), drift in %, as table cells."""
     rng = np.random.default_rng(1)
-
-    def cv(values: np.ndarray) -> float:
-        return 100.0 * math.sqrt(math.expm1(float(np.mean(values**2)) / 2.0))
-
     kept = [np.array([value for value in group if math.isfinite(value)]) for group in groups]
     kept = [values for values in kept if values.size]
     drawn = [np.concatenate([kept[i] for i in rng.integers(0, len(kept), len(kept))]) for _ in range(400)]
@@ -184,11 +197,19 @@ def page(seen: Seen, engine: Cascade, patients: int, seconds: float) -> str:
         f"their own ({', '.join(f'{name} {sd:g}' for name, sd in OWN_SDS.items())});",
         f"lesions {100.0 * course.history.day_to_day_cv:.1f} (`day_to_day_cv`).",
         "",
-        "| what | n | CV, % | SE | drift, % |",
-        "|---|---|---|---|---|",
-        *(f"| {organ}, SUVmean | {repeatability([[v] for v in seen.organs[organ]])} |" for organ in ORGANS),
+        "Drawn: the same of the factors that were drawn for these days, applied to the first scan's voxels. Off: the",
+        "scans' log ratio less the drawn one, mean ± SD, %.",
+        "",
+        "| what | n | CV, % | SE | drift, % | drawn CV, % | off, % |",
+        "|---|---|---|---|---|---|---|",
         *(
-            f"| lesions, {name} | {repeatability([[row[place] for row in rows] for rows in seen.lesions])} |"
+            f"| {organ}, SUVmean | {repeatability([[v] for v in seen.organs[organ]])} | "
+            f"{against(seen.organs[organ], seen.drawn[organ])} |"
+            for organ in ORGANS
+        ),
+        *(
+            f"| lesions, {name} | {repeatability([[row[place] for row in rows] for rows in seen.lesions])} | "
+            f"{against(*([row[k] for rows in seen.lesions for row in rows] for k in (place, 0)))} |"
             for place, name in enumerate(("planted", "mean", "SUVmax"))
         ),
         "",
