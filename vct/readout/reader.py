@@ -170,7 +170,7 @@ def _touch(one: Region, other: Region) -> bool:
     for mask, region in zip(masks, (one, other), strict=True):
         box = (slice(piece.start - start, piece.stop - start) for piece, start in zip(region.box, low, strict=True))
         mask[tuple(box)] = region.mask
-    return bool((ndimage.binary_dilation(masks[0], np.ones((3, 3, 3))) & masks[1]).any())
+    return bool((ndimage.binary_dilation(masks[0], np.ones((3, 3, 3), dtype=np.bool_)) & masks[1]).any())
 
 
 def _seen(scan: Scan, item: Found) -> dict[str, Any]:
