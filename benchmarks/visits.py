@@ -23,6 +23,7 @@ from hardware import hardware
 from vct import load, make_engine
 from vct.engine.cascade.day import OWN_SDS, DayToDay
 from vct.engine.cascade.engine import Cascade
+from vct.engine.cascade.tissues import tissue_table
 from vct.forms import filling
 from vct.plausibility import TWIN, Learned, findings, look
 from vct.records import Scan, Snapshot, Visit
@@ -32,6 +33,7 @@ from vct.volume import Volume
 
 ORGANS = ("liver", "spleen", "lungs", "kidneys", "heart", "skeletal_muscle", "vertebrae", "aorta", "urinary_bladder")
 EVERY = 5
+DRAWN = 100
 VISITS = (Visit(name="test", day=0.0), Visit(name="retest", day=3.0))
 
 
@@ -145,6 +147,20 @@ def walk(engine: Cascade, patients: int, still_patients: int) -> Iterator[tuple[
             yield number + 1, seen
 
 
+def asked(daily: DayToDay, patients: int) -> tuple[float, float]:
+    """CV, %, of the drawn factors of all tissues without a spread of their own, and of planted lesions; no scans."""
+    protocol = load("test_retest")
+    seed, names = protocol.seed, tissue_table()[1]
+    usual = [place for place, name in enumerate(names) if name not in OWN_SDS and place]
+    tissues, lesions = [], []
+    for patient in protocol.enrol(seed, patients).patients:
+        days = [daily.draw(patient.id, visit.name, seed).factors[usual] for visit in VISITS]
+        tissues.append(np.log(days[1] / days[0]))
+        two = [{x.id: x.suv for x in protocol.course.at(patient, visit, seed).lesions} for visit in VISITS]
+        lesions.append(np.log([two[1][name] / two[0][name] for name in two[0]]))
+    return cv(np.concatenate(tissues)), cv(np.concatenate(lesions))
+
+
 def cv(values: np.ndarray) -> float:
     """Within-patient CV in % from log ratios of two days."""
     return 100.0 * math.sqrt(math.expm1(float(np.mean(values**2)) / 2.0))
@@ -195,7 +211,8 @@ def page(seen: Seen, engine: Cascade, patients: int, seconds: float) -> str:
         "Within-patient coefficient of variation, %, from log ratios of two days; SE and drift by bootstrap over",
         f"patients. Asked for: organs {100.0 * daily.wcv:.1f} (`DayToDay`), but for tissues with a spread of ln SUV of",
         f"their own ({', '.join(f'{name} {sd:g}' for name, sd in OWN_SDS.items())});",
-        f"lesions {100.0 * course.history.day_to_day_cv:.1f} (`day_to_day_cv`).",
+        f"lesions {100.0 * course.history.day_to_day_cv:.1f} (`day_to_day_cv`). Drawn for {DRAWN} patients",
+        "without scans: {:.1f} and {:.1f}.".format(*asked(daily, DRAWN)),
         "",
         "Drawn: the same of the factors that were drawn for these days, applied to the first scan's voxels. Off: the",
         "scans' log ratio less the drawn one, mean ± SD, %.",

@@ -71,7 +71,7 @@ class Necrosis(Part):
     """
 
     half_necrotic_mm: dict[Site, Annotated[float, Field(gt=0.0, le=1e4)]] = Field(
-        default={}, description="diameter at which half of a site's lesions have a core; sites left out: see docs/methods.md"
+        default={}, description="diameter at which half of a site's lesions have a core; others: docs/methods.md"
     )
     geometric_sd: float = Field(
         default=1.6, gt=1.0, le=5.0, description="of the diameter from which a lesion has one; assumed"
