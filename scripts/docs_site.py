@@ -47,6 +47,8 @@ SHARED = (
     "vct.cohort.plan.PlannedVisit",
     "vct.cohort.conduct.Conduct",
     "vct.course.disease.Disease",
+    "vct.course.shape.Shape",
+    "vct.course.shape.Necrosis",
     "vct.course.history.History",
     "vct.course.treatment.Treatment",
     "vct.course.treatment.Effect",

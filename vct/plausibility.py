@@ -204,7 +204,8 @@ def _uptake(scan: Scan, counts: NDArray[Any], totals: NDArray[Any]) -> Iterator[
     ml = labels.grid.voxel_ml
     mass_g = DENSITY_AT_0_HU * float(np.maximum(counts + totals / 1000.0, 0.0)[body].sum()) * ml
     planted = sum(
-        (lesion.suv - scan.background_suv.get(lesion.id, 0.0)) * lesion.volume_ml for lesion in scan.snapshot.lesions
+        (lesion.mean_suv - scan.background_suv.get(lesion.id, 0.0)) * lesion.volume_ml
+        for lesion in scan.snapshot.lesions
     )
     share = (float(activity[body].sum()) * ml - planted) / mass_g if mass_g else 0.0
     if not SUV_OF_MASS[0] <= share <= SUV_OF_MASS[1]:

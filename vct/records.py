@@ -68,9 +68,13 @@ class Attendance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesion:
-    """A planted lesion as it truly is on one day: an ellipsoid of uniform uptake, before any blur.
+    """A planted lesion as it truly is on one day, before any blur: a body of uniform uptake, or one with a dead core.
 
-    `diameter_mm` is that of the sphere of equal volume; `axis_ratios` (x, y, z) multiply it and have product 1.
+    `diameter_mm` is that of the sphere of equal volume; `axis_ratios` (x, y, z) multiply it and have product 1. Its
+    surface departs from that ellipsoid by `irregularity`, the root mean square of the logarithm of the radius, in the
+    way that the number `form` stands for (`vct.forms`). `suv` is the uptake of its living tissue; a necrotic core of
+    the same form, with `core_share` of the volume, takes up `core_uptake` of that. All four are the same at every
+    visit.
     `center_mm` is None until an engine has placed the lesion in `organ`; `room_mm` is the diameter for which the engine
     finds room, the same at every visit, so that the lesion does not wander. `is_new` marks a lesion that was absent at
     the first visit.
@@ -84,11 +88,30 @@ class Lesion:
     axis_ratios: Triple = (1.0, 1.0, 1.0)
     center_mm: Triple | None = None
     is_new: bool = False
+    irregularity: float = 0.0
+    form: int = 0
+    core_share: float = 0.0
+    core_uptake: float = 1.0
 
     @property
     def volume_ml(self) -> float:
-        """Volume of the ellipsoid."""
+        """Volume, core included."""
         return 3.141592653589793 / 6.0 * self.diameter_mm**3 / 1000.0
+
+    @property
+    def core_ml(self) -> float:
+        """Volume of the necrotic core."""
+        return self.core_share * self.volume_ml
+
+    @property
+    def core_suv(self) -> float:
+        """Uptake of the necrotic core."""
+        return self.core_uptake * self.suv
+
+    @property
+    def mean_suv(self) -> float:
+        """Mean uptake over the whole volume."""
+        return self.core_share * self.core_suv + (1.0 - self.core_share) * self.suv
 
     @property
     def semi_axes_mm(self) -> Triple:

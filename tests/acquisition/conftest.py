@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from vct.acquisition import Acquisition
+from vct.forms import filling
 from vct.records import Lesion, Patient, Scan, Snapshot, Visit
-from vct.shapes import ellipsoid_box, ellipsoid_occupancy
 from vct.structures import STRUCTURES
 from vct.volume import Grid, Volume
 
@@ -44,19 +44,18 @@ def make_scan() -> Callable[..., Scan]:
         pet = np.full(shape, suv, np.float32)
         lesions = []
         for diameter, hot, center in spheres:
-            box = ellipsoid_box(grid, center, (diameter / 2,) * 3)
-            share = ellipsoid_occupancy(grid, center, (diameter / 2,) * 3, box)
-            pet[box] += share * (hot - pet[box])
-            lesions.append(
-                Lesion(
-                    id=f"L{len(lesions) + 1}",
-                    organ="liver",
-                    diameter_mm=diameter,
-                    suv=hot,
-                    room_mm=40,
-                    center_mm=center,
-                )
+            lesion = Lesion(
+                id=f"L{len(lesions) + 1}",
+                organ="liver",
+                diameter_mm=diameter,
+                suv=hot,
+                room_mm=40,
+                center_mm=center,
             )
+            filled = filling(grid, lesion)
+            assert filled is not None
+            pet[filled.box] += filled.excess(lesion, pet[filled.box])
+            lesions.append(lesion)
         who = {"id": "P0001", "sex": "F", "age_years": 60.0, "height_cm": 172.0, "weight_kg": 75.0, **(patient or {})}
         scan = {
             "snapshot": Snapshot(patient=Patient(**who), visit=Visit(name=visit, day=0.0), lesions=tuple(lesions)),

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from vct.engine.lesions import IN_LUNG_HU, occupancy, place, plant
+from vct.engine.lesions import IN_LUNG_HU, NECROSIS_HU, place, plant
 from vct.engine.phantom.settle import usual_labels
 from vct.engine.sites import SiteMap
 from vct.errors import PatientError
+from vct.forms import filling
 from vct.records import Lesion
 from vct.shapes import FWHM_PER_SIGMA, blurred_sphere_center
 from vct.structures import LESION_SITES, STRUCTURES, labels_of
@@ -66,6 +67,18 @@ def test_inside_a_lesion_the_uptake_is_its_own():
     assert hu.data.min() == pytest.approx(IN_LUNG_HU)
 
 
+def test_a_dead_core_takes_up_less_and_is_less_dense():
+    ct, pet = plain()
+    one = lesion(diameter=50.0, center_mm=(0.0, 0.0, 0.0), core_share=0.3, core_uptake=0.2, irregularity=0.15)
+    hu, suv, _ = plant(ct, pet, [one])
+    assert suv.data[20, 20, 20] == pytest.approx(1.6)
+    assert hu.data[20, 20, 20] == pytest.approx(NECROSIS_HU)
+    assert suv.data.max() == pytest.approx(8.0, rel=1e-6)
+    for fwhm in (0.0, 7.0):
+        added = float((plant(ct, pet, [one], fwhm)[1].data - pet.data).sum(dtype=np.float64)) * pet.grid.voxel_ml
+        assert added == pytest.approx((one.mean_suv - BACKGROUND) * one.volume_ml, rel=0.01)
+
+
 @pytest.mark.parametrize("diameter", [8.0, 14.0, 25.0])
 def test_golden_recovery_of_a_blurred_sphere(diameter):
     ct, pet = plain(spacing=1.0, half_mm=40.0)
@@ -76,11 +89,12 @@ def test_golden_recovery_of_a_blurred_sphere(diameter):
     assert recovery == pytest.approx(blurred_sphere_center(diameter / 2.0, fwhm), rel=0.015)
 
 
-def test_an_engines_blur_is_given_to_the_lesion_too():
-    ct, pet = plain(spacing=1.0, half_mm=40.0)
-    _, planted, _ = plant(ct, pet, [lesion(diameter=14.0, center_mm=(0.5, 0.5, 0.5))], fwhm_mm=7.0)
+@pytest.mark.parametrize(("spacing", "at"), [(1.0, 0.5), (4.0, 2.0)])
+def test_an_engines_blur_is_given_to_the_lesion_too(spacing, at):
+    ct, pet = plain(spacing=spacing, half_mm=40.0)
+    _, planted, _ = plant(ct, pet, [lesion(diameter=14.0, center_mm=(at, at, at))], fwhm_mm=7.0)
     recovery = (planted.data.max() - BACKGROUND) / (8.0 - BACKGROUND)
-    assert recovery == pytest.approx(blurred_sphere_center(7.0, 7.0), rel=0.015)
+    assert recovery == pytest.approx(blurred_sphere_center(7.0, 7.0), rel=0.02)
 
 
 def test_a_vanished_lesion_leaves_no_trace_but_its_background():
@@ -93,7 +107,7 @@ def test_a_vanished_lesion_leaves_no_trace_but_its_background():
 
 def test_a_lesion_beyond_the_field_of_view_adds_nothing():
     ct, pet = plain()
-    assert occupancy(pet.grid, lesion(center_mm=(500.0, 0.0, 0.0)))[1] is None
+    assert filling(pet.grid, lesion(center_mm=(500.0, 0.0, 0.0))) is None
     _, suv, background = plant(ct, pet, [lesion(center_mm=(500.0, 0.0, 0.0))])
     assert np.array_equal(suv.data, pet.data)
     assert background["L1"] == pytest.approx(BACKGROUND)
@@ -123,6 +137,15 @@ def test_where_there_is_room_a_lesion_lies_wholly_in_its_organ(labels, man, seed
     shares = plant(
         Volume(data=inside, grid=labels.grid, unit="HU"), Volume(data=inside, grid=labels.grid, unit="SUVbw"), placed
     )[2]
+    assert min(shares.values()) > 0.94
+
+
+@pytest.mark.parametrize("organ", ["liver", "lung", "spleen"])
+def test_irregular_lesions_stay_in_their_organ_too(labels, man, seed, organ):
+    ones = [lesion(f"{organ}{i}", organ, 25.0, irregularity=0.2, form=i) for i in range(5)]
+    inside = np.isin(labels.data, labels_of("lungs" if organ == "lung" else organ)).astype(np.float32)
+    image = Volume(data=inside, grid=labels.grid, unit="HU"), Volume(data=inside, grid=labels.grid, unit="SUVbw")
+    shares = plant(*image, place(ones, labels, seed, man.id))[2]
     assert min(shares.values()) > 0.94
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vct.forms import filling
 from vct.records import Lesion, Patient, Scan, Snapshot, Visit
-from vct.shapes import ellipsoid_box, ellipsoid_occupancy
 from vct.structures import STRUCTURES
 from vct.volume import Grid, Volume
 
@@ -57,12 +57,14 @@ def make_scan() -> Callable[..., Scan]:
         for lesion in lesions:
             if lesion.center_mm is None:
                 continue
-            axes = tuple(lesion.diameter_mm / 2 * ratio for ratio in lesion.axis_ratios)
-            box = ellipsoid_box(grid, lesion.center_mm, (axes[0], axes[1], axes[2]))
-            share = ellipsoid_occupancy(grid, lesion.center_mm, (axes[0], axes[1], axes[2]), box)
-            inside = labels[box][share > 0]
+            filled = filling(grid, lesion)
+            if filled is None:
+                background[lesion.id] = BODY
+                continue
+            box = filled.box
+            inside = labels[box][filled.whole > 0]
             background[lesion.id] = LIVER if inside.size and (inside == STRUCTURES["liver"]).all() else BODY
-            pet[box] += share * (lesion.suv - pet[box])
+            pet[box] += filled.excess(lesion, pet[box])
         who = {"id": "P0001", "sex": "F", "age_years": 60.0, "height_cm": 165.0, "weight_kg": 70.0, **(patient or {})}
         scan = {
             "snapshot": Snapshot(patient=Patient(**who), visit=Visit(name="baseline", day=0.0), lesions=tuple(lesions)),

@@ -36,6 +36,17 @@ def contour_radius_mm(radius_mm: float, fwhm_mm: float, level: float) -> float:
     return float(brentq(excess, 0.1, 2 * radius_mm))
 
 
+def test_a_dead_core_is_no_metabolic_volume(make_scan: Make, make_lesion: MakeLesion) -> None:
+    whole = make_lesion(50.0, 10.0)
+    hollow = make_lesion(50.0, 10.0, core_share=0.3, core_uptake=0.2)
+    for readout in (Mtv(threshold=FractionThreshold(fraction=0.57)), Mtv(threshold=FixedThreshold(suv=5.7))):
+        one, other = (readout.measure(make_scan([lesion])) for lesion in (whole, hollow))
+        assert other.truth == pytest.approx(0.7 * (one.truth or 0.0))
+        assert other.value == pytest.approx(other.truth, rel=0.04)
+    everything = Tlg(threshold=FixedThreshold(suv=1.5)).measure(make_scan([hollow]))
+    assert everything.truth == pytest.approx(hollow.mean_suv * hollow.volume_ml)
+
+
 @pytest.mark.parametrize(("spacing_mm", "within"), [(2.0, 0.02), (4.0, 0.05)])
 @pytest.mark.parametrize("diameter_mm", [30.0, 50.0])
 @pytest.mark.parametrize("suv", [4.0, 5.5, 7.0])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from vct.acquisition.blur import blurred
+from vct.acquisition.noise import add_noise
 from vct.endpoint.response import Findings, percist
 from vct.engine.base import Engine
 from vct.protocol import Protocol, load
@@ -220,3 +221,19 @@ def test_no_vessels_without_labels_or_lungs(make_scan: Make) -> None:
     x, y, z = make_scan().pet.grid.axes_mm()
     artery = (abs(x) < 10) & (abs(y - 20) < 10) & (abs(z) < 20)
     assert not hilar_vessels(painted(make_scan(), artery, "pulmonary_artery", 1.6, 40.0)).any()
+
+
+def test_pieces_of_the_rim_about_a_dead_core_are_never_new(make_scan: Make, make_lesion: MakeLesion) -> None:
+    hollow = make_lesion(80.0, 10.0, (-52.0, 0.0, 0.0), core_share=0.5, core_uptake=0.2, irregularity=0.18, form=6)
+    scan = make_scan([hollow])
+    pieces, study = [], None
+    for number in range(3):
+        pet, fwhm_mm = blurred(scan.pet, 0.0, 6.0)
+        noisy = add_noise(pet.data, 0.11, np.random.default_rng(60 + number), pet.grid, 3.0).astype(np.float32)
+        later = replace(scan, pet=replace(pet, data=noisy), fwhm_mm=fwhm_mm, noise_cov=0.11)
+        study = Reader().look(later, study, 1)
+        pieces.append([mark for mark in study.marks if mark.seen])
+        assert not any(mark.is_new for mark in pieces[-1])
+    assert max(len(marks) for marks in pieces) > 1
+    apart = make_scan([hollow, make_lesion(16.0, 9.0, (-60.0, 70.0, 50.0), id="N1", is_new=True)])
+    assert sum(mark.is_new for mark in Reader().look(seen(apart), study_of(seen(scan)), 1).marks) == 1

@@ -13,7 +13,7 @@ from vct.readout.intensity import SulPeak, SuvMax, SuvPeak
 from vct.readout.reader import Reader, study_of
 from vct.readout.segmenter import physiological
 from vct.readout.suv import PEAK_RADIUS_MM
-from vct.readout.truth import lesions_in_view, true_peak
+from vct.readout.truth import best_sphere, lesions_in_view, true_peak
 from vct.records import Lesion, Mark, Scan
 from vct.shapes import Region, blurred_sphere_center, ellipsoid_box, ellipsoid_mask
 from vct.structures import STRUCTURES
@@ -84,6 +84,24 @@ def test_an_ellipsoid_fills_the_sphere_by_its_shape(make_scan: Make, make_lesion
     cap = 2.5 / PEAK_RADIUS_MM
     slab = 1.5 * cap - 0.5 * cap**3
     assert true_peak(scan, flat) == pytest.approx(10.0 * slab + (1.0 - slab), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("diameter_mm", "core_share", "irregularity"), [(10.0, 0.0, 0.1), (26.0, 0.12, 0.0), (40.0, 0.3, 0.2)]
+)
+def test_the_best_sphere_of_any_form_is_what_a_sharp_image_reads(
+    make_scan: Make, make_lesion: MakeLesion, diameter_mm: float, core_share: float, irregularity: float
+) -> None:
+    look = {"core_share": core_share, "core_uptake": 0.2, "irregularity": irregularity, "form": 4}
+    lesion = make_lesion(diameter_mm, 10.0, (-50.3, 0.4, 0.2), **look)
+    scan = make_scan([lesion], spacing_mm=2.0)
+    marks = study_of(scan).marks
+    assert true_peak(scan, lesion) == pytest.approx(max(lesion_peak(scan, mark) for mark in marks), rel=0.05)
+    assert true_peak(scan, lesion) < 10.0
+    living, core = best_sphere(*(np.array([value]) for value in (diameter_mm, core_share, 0.2)))
+    ball = make_lesion(diameter_mm, 10.0, core_share=core_share, core_uptake=0.2)
+    of_balls = float((living + 0.2 * core + 0.1 * (1.0 - living - core))[0]) * 10.0
+    assert true_peak(scan, ball) == pytest.approx(of_balls, rel=0.02)
 
 
 def test_hottest_sum_and_targets(make_scan: Make, make_lesion: MakeLesion) -> None:

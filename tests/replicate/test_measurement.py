@@ -67,6 +67,8 @@ def pilot() -> Pilot:
         organ=np.zeros(owner.size, dtype=np.intp),
         diameter_mm=np.exp(3.2 + 0.3 * rng.standard_normal(owner.size)),
         suv=np.exp(1.5 + 0.6 * rng.standard_normal(owner.size)),
+        core_share=np.zeros(owner.size),
+        core_uptake=np.ones(owner.size),
         is_new=np.zeros(owner.size, dtype=bool),
     )
     everybody = np.ones(PATIENTS)

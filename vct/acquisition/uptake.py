@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vct.acquisition.blur import carried_variances_mm2, smooth
+from vct.forms import filling
 from vct.records import Scan
-from vct.shapes import ellipsoid_box, ellipsoid_occupancy
 from vct.structures import labels_of
 
 REFERENCE_UPTAKE_MINUTES = 60.0
@@ -65,9 +65,7 @@ def _lesion_share(scan: Scan) -> NDArray[Any]:
     ]
     for lesion in scan.snapshot.lesions:
         if lesion.center_mm is not None:
-            x, y, z = lesion.semi_axes_mm
-            box = ellipsoid_box(grid, lesion.center_mm, (x, y, z), margin_mm=2.0 * scan.fwhm_mm)
-            if all(piece.stop > piece.start for piece in box):
-                occupancy = ellipsoid_occupancy(grid, lesion.center_mm, (x, y, z), box)
-                share[box] += np.float32(lesion.suv) * smooth(occupancy, variances, mode="constant")
+            filled = filling(grid, lesion, margin_mm=2.0 * scan.fwhm_mm)
+            if filled is not None:
+                share[filled.box] += smooth(filled.excess(lesion, 0.0), variances, mode="constant")
     return np.asarray(np.minimum(share, np.maximum(scan.pet.data, 0.0)))

@@ -5,23 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from vct.course.limits import COUNT, DIAMETER_MM, SUV, quantile, within
+from vct.course.shape import Necrosis, Shape, Site
 from vct.distributions import AnyDistribution, Distribution
 from vct.part import Part
 from vct.records import Patient
 from vct.rng import stream
 from vct.structures import LESION_SITES
 from vct.volume import Triple
-
-if TYPE_CHECKING:
-    Site = str
-else:
-    Site = Literal[LESION_SITES]
 
 RankCorrelation = Annotated[float, Field(ge=0.0, le=0.95)]
 
@@ -42,6 +38,10 @@ class Origin:
     growth_u: float
     response_z: float
     onset_day: float = 0.0
+    irregularity: float = 0.0
+    form: int = 0
+    core_share: float = 0.0
+    core_uptake: float = 1.0
 
 
 class Disease(Part):
@@ -68,6 +68,8 @@ class Disease(Part):
         default=0.0, description="of the sizes, of the uptakes and of the growth of two lesions in one patient"
     )
     axis_ratio_sd: float = Field(default=0.0, ge=0.0, le=0.3, description="of the log axis ratios; 0 gives spheres")
+    shape: Shape = Field(default=Shape(), description="bumps and dents about the ellipsoid")
+    necrosis: Necrosis | None = Field(default=Necrosis(), description="cores that died; null: none do")
 
     @field_validator("sites")
     @classmethod
@@ -106,15 +108,23 @@ class Disease(Part):
         r = normal_correlation(self.size_uptake_correlation)
         uptake = r * size + math.sqrt(1.0 - r * r) * uptake
         x, y, z = np.exp(self.axis_ratio_sd * (own[4:] - own[4:].mean()))
+        organ, diameter = site or self._site(site_u), quantile(diameter_mm, probability(size), DIAMETER_MM)
+        look = stream(seed, patient.id, "course", name, "form")
+        form, scores = int(look.integers(2**31)), look.standard_normal((2, 1))
+        core, number = self.necrosis, np.array([LESION_SITES.index(organ)])
         return Origin(
             id=name,
-            organ=site or self._site(site_u),
-            diameter_mm=quantile(diameter_mm, probability(size), DIAMETER_MM),
+            organ=organ,
+            diameter_mm=diameter,
             suv=quantile(self.suv, probability(uptake), SUV),
             axis_ratios=(float(x), float(y), float(z)),
             growth_u=probability(growth),
             response_z=float(own[3]),
             onset_day=onset_day,
+            irregularity=self.shape.of(diameter),
+            form=form,
+            core_share=0.0 if core is None else float(core.share(number, np.array([diameter]), scores)[0]),
+            core_uptake=1.0 if core is None else core.uptake,
         )
 
     def _site(self, u: float) -> str:

@@ -45,6 +45,7 @@ class Origins:
     suv: Array
     doublings_per_day: Array
     luck: Array
+    core_share: Array
     onset_day: Array
     thinning: Array
 
@@ -58,6 +59,8 @@ class Lesions:
     organ: Indices
     diameter_mm: Array
     suv: Array
+    core_share: Array
+    core_uptake: Array
     is_new: NDArray[np.bool_]
 
 
@@ -117,14 +120,18 @@ def _drawn(
     speed = np.zeros(owner.size)
     if doubling is not None:
         speed = 1.0 / (3.0 * _quantile(doubling, _inside(ndtr(growth)), DOUBLING_TIME_DAYS))
+    diameter = _quantile(diameter_mm, _inside(ndtr(size)), DIAMETER_MM)
+    core = disease.necrosis
+    cores = streams(f"{name} form").standard_normal((owner.size, 2)).T
     return {
         "owner": owner,
         "number": number,
         "organ": organ,
-        "diameter_mm": _quantile(diameter_mm, _inside(ndtr(size)), DIAMETER_MM),
+        "diameter_mm": diameter,
         "suv": _quantile(disease.suv, _inside(ndtr(uptake)), SUV),
         "doublings_per_day": speed,
         "luck": own[:, 3],
+        "core_share": np.zeros(owner.size) if core is None else core.share(organ, diameter, cores),
     }
 
 
@@ -184,12 +191,16 @@ def lesions_on(
     appeared = (born.onset_day <= day[born.owner]) & (born.thinning < effect["new_lesion_ratio"][born.owner])
     diameter = np.clip(born.diameter_mm * growth, *DIAMETER_MM)
     there: Any = slice(None) if not is_new.any() else ~is_new | appeared
+    necrosis = course.disease.necrosis
+    uptake = np.full(suv.size, 1.0 if necrosis is None else necrosis.uptake)
     return Lesions(
         owner=born.owner[there],
         number=born.number[there],
         organ=born.organ[there],
         diameter_mm=diameter[there],
         suv=suv[there],
+        core_share=born.core_share[there],
+        core_uptake=uptake[there],
         is_new=is_new[there],
     )
 

@@ -90,4 +90,8 @@ def _lesion(origin: Origin, size_factor: float, suv: float) -> Lesion:
         room_mm=origin.diameter_mm * ROOM_FOR_GROWTH,
         axis_ratios=origin.axis_ratios,
         is_new=origin.onset_day > 0.0,
+        irregularity=origin.irregularity,
+        form=origin.form,
+        core_share=origin.core_share,
+        core_uptake=origin.core_uptake,
     )

@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from vct.forms import filling
 from vct.records import Lesion, Patient, Visit
-from vct.shapes import ellipsoid_box, ellipsoid_occupancy
 from vct.structures import STRUCTURES
 from vct.volume import Volume
 
@@ -94,13 +94,13 @@ class Exam:
 
     @cached_property
     def lesion_labels(self) -> NDArray[np.uint8]:
-        """(X, Y, Z) on the PET's grid: voxels of which at least half lies in the planted ellipsoid."""
+        """(X, Y, Z) on the PET's grid: voxels of which at least half lies in the planted lesion, core included."""
         found = np.zeros(self.pet.grid.shape, dtype=np.uint8)
         for number, lesion in enumerate(self.lesions, start=1):
             if lesion.center_mm is not None:
-                box = ellipsoid_box(self.pet.grid, lesion.center_mm, lesion.semi_axes_mm)
-                share = ellipsoid_occupancy(self.pet.grid, lesion.center_mm, lesion.semi_axes_mm, box, oversample=4)
-                found[box][share >= LESION_SHARE] = number
+                filled = filling(self.pet.grid, lesion)
+                if filled is not None:
+                    found[filled.box][filled.whole >= LESION_SHARE] = number
         return found
 
     @cached_property

@@ -33,7 +33,8 @@ class Burden(LesionReadout):
         """What pieces of lesion count, of these SUVs (N,) and of `ml` each."""
 
     def measure(self, scan: Scan) -> Reading:
-        """The burden on the image and in truth: that of planted lesions hot enough to be seen."""
+        """The burden on the image and in truth: that of planted lesions hot enough to be seen, without cores that the
+        contour leaves out."""
         seen, truly_seen = self.threshold.seen_from(scan), self.threshold.truly_seen_from(scan)
         return self.reading(
             scan,
@@ -57,7 +58,12 @@ class Burden(LesionReadout):
 
     def _true(self, scan: Scan, seen_from: float) -> float:
         def planted(lesion: Lesion) -> float:
-            return self.content(np.array([lesion.suv]), lesion.volume_ml) if lesion.suv >= seen_from else 0.0
+            if lesion.suv < seen_from:
+                return 0.0
+            found = self.content(np.array([lesion.suv]), lesion.volume_ml - lesion.core_ml)
+            if lesion.core_suv >= self.threshold.contour(seen_from, lesion.suv):
+                found += self.content(np.array([lesion.core_suv]), lesion.core_ml)
+            return found
 
         if self.of == "hottest" and lesions_in_view(scan):
             return planted(max(lesions_in_view(scan), key=lambda lesion: lesion.suv))

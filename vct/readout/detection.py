@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from vct.forms import reach_mm
 from vct.readout.base import Readout
 from vct.readout.reader import study_of
 from vct.readout.truth import lesions_in_view
 from vct.records import Lesion, Mark, Reading, Scan
 
 NEAR_MM = 10.0
-"""A mark stands for a planted lesion when its hottest point lies within the lesion's longest semi-axis plus this."""
+"""A mark stands for a planted lesion when its hottest point lies within the lesion's reach plus this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,7 +92,7 @@ def _stands_for(scan: Scan, lesion: Lesion, mark: Mark) -> bool:
     """Near enough, or the lesion's centre lies in the mark."""
     if lesion.center_mm is None:
         return False
-    if math.dist(mark.at_mm, lesion.center_mm) <= max(lesion.semi_axes_mm) + NEAR_MM:
+    if math.dist(mark.at_mm, lesion.center_mm) <= reach_mm(lesion) + NEAR_MM:
         return True
     grid = scan.pet.grid
     index = [

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from vct.forms import longest_axial_mm
 from vct.readout.heat import lesion_max
 from vct.readout.lesions import LesionReadout, Of
 from vct.readout.memo import once_per_scan
@@ -28,7 +29,7 @@ class LongestDiameter(LesionReadout):
     The lesion is grown from the PET mark at the HU halfway between its core and what lies around it, with the edge
     placed between voxels by interpolation. Where the CT shows no contrast of 30 HU (unenhanced liver, muscle; assumed)
     the PET's contour at half of its excess stands in. A mark that is no longer seen is measured where the CT shows it,
-    and is 0 where it does not. Truth: the longer of the planted ellipsoid's axial axes.
+    and is 0 where it does not. Truth: the planted lesion's own.
     """
 
     kind: Literal["longest_diameter"] = "longest_diameter"
@@ -50,7 +51,7 @@ class LongestDiameter(LesionReadout):
         return self.reading(
             scan,
             self.pick(scan, lambda mark: self._counted(longest_diameter_mm(scan, mark))),
-            self.pick_true(scan, lambda lesion: self._counted(2.0 * max(lesion.semi_axes_mm[:2]))),
+            self.pick_true(scan, lambda lesion: self._counted(longest_axial_mm(lesion))),
         )
 
     def _counted(self, diameter_mm: float) -> float:

@@ -44,8 +44,8 @@ class SuvMax(LesionReadout):
 class PeakReadout(LesionReadout):
     """Mean of the 1 cm3 sphere in a lesion: the highest that there is, or that about the hottest voxel.
 
-    Truth: the same sphere about the lesion's centre in the planted activity; a lesion smaller than the sphere is
-    averaged with what lies around it.
+    Truth: the sphere that holds most of the planted activity; a lesion smaller than the sphere is averaged with what
+    lies around it, a thin living rim with its core.
     """
 
     placement: Literal["highest", "at_max"] = Field(default="highest", description="where the sphere is centred")

@@ -117,8 +117,8 @@ def _found(scan: Scan, finder: Finder) -> tuple[Found, ...]:
 def _matched(scan: Scan, found: Sequence[Found], known: Sequence[Mark]) -> list[Mark]:
     """Marks of a scan: known lesions first, in their order, then the rest, numbered on, as new.
 
-    The nearest pairs are matched first. What lies as near to a known lesion that is already matched is a part of it
-    that stands out by itself, and not new.
+    The nearest pairs are matched first. What lies as near to a known lesion that is already matched, or touches it, is
+    a part of it that stands out by itself, and not new: the rim about a dead core has several summits.
     """
     pairs = sorted(
         (math.dist(item.at_mm, mark.at_mm), number, mark.id)
@@ -137,11 +137,40 @@ def _matched(scan: Scan, found: Sequence[Found], known: Sequence[Mark]) -> list[
         for mark in known
     ]
     near_known = {number for _, number, _ in pairs}
+    near_known |= _touching(found, set(place.values()))
     for number, item in enumerate(found):
         if number not in place.values():
             name = f"M{len(marks) + 1:02d}"
             marks.append(Mark(id=name, organ=item.organ, is_new=number not in near_known, **_seen(scan, item)))
     return [mark for mark in marks if mark.region.mask.any()]
+
+
+def _touching(found: Sequence[Found], known: set[int]) -> set[int]:
+    """Numbers of the findings whose voxels touch those of `known` findings, or of others that do."""
+    reached, edge = set(known), set(known)
+    while edge:
+        edge = {
+            number
+            for number, item in enumerate(found)
+            if number not in reached and any(_touch(item.region, found[other].region) for other in edge)
+        }
+        reached |= edge
+    return reached
+
+
+def _touch(one: Region, other: Region) -> bool:
+    """Whether a voxel of one region is a neighbour of one of the other's."""
+    from scipy import ndimage
+
+    if any(a.start > b.stop or b.start > a.stop for a, b in zip(one.box, other.box, strict=True)):
+        return False
+    low = [min(a.start, b.start) - 1 for a, b in zip(one.box, other.box, strict=True)]
+    size = [max(a.stop, b.stop) + 1 - start for a, b, start in zip(one.box, other.box, low, strict=True)]
+    masks = np.zeros((2, *size), dtype=np.bool_)
+    for mask, region in zip(masks, (one, other), strict=True):
+        box = (slice(piece.start - start, piece.stop - start) for piece, start in zip(region.box, low, strict=True))
+        mask[tuple(box)] = region.mask
+    return bool((ndimage.binary_dilation(masks[0], np.ones((3, 3, 3), dtype=np.bool_)) & masks[1]).any())
 
 
 def _seen(scan: Scan, item: Found) -> dict[str, Any]:

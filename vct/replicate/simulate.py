@@ -174,7 +174,14 @@ class _Worlds:
             nobody = np.zeros(0, dtype=np.intp)
             empty = np.zeros(0)
             none = Lesions(
-                owner=nobody, number=nobody, organ=nobody, diameter_mm=empty, suv=empty, is_new=empty.astype(bool)
+                owner=nobody,
+                number=nobody,
+                organ=nobody,
+                diameter_mm=empty,
+                suv=empty,
+                core_share=empty,
+                core_uptake=empty,
+                is_new=empty.astype(bool),
             )
             return [none] * len(day)
         if not isinstance(course, Metastatic) or self.born is None:

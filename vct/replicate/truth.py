@@ -14,8 +14,9 @@ from vct.course.many import BACKGROUND, Array, Lesions
 from vct.readout.base import Readout
 from vct.readout.burden import Burden, CountReadout, NewLesionCount, Tlg
 from vct.readout.intensity import PeakReadout, SulPeak, SuvMax
-from vct.readout.suv import PEAK_RADIUS_MM, LeanMass
+from vct.readout.suv import LeanMass
 from vct.readout.thresholds import FixedThreshold, FractionThreshold, LiverThreshold, Threshold
+from vct.readout.truth import best_sphere
 from vct.records import Snapshot
 from vct.structures import LESION_SITES
 
@@ -92,8 +93,9 @@ def _(readout: SuvMax, state: State) -> Array:
 
 @truth.register
 def _(readout: PeakReadout, state: State) -> Array:
-    share = np.minimum(1.0, (state.lesions.diameter_mm / (2.0 * PEAK_RADIUS_MM)) ** 3)
-    peak = share * state.lesions.suv + (1.0 - share) * BACKGROUND[state.lesions.organ]
+    lesions = state.lesions
+    living, core = best_sphere(lesions.diameter_mm, lesions.core_share, lesions.core_uptake)
+    peak = (living + core * lesions.core_uptake) * lesions.suv + (1.0 - living - core) * BACKGROUND[lesions.organ]
     scale = lean_share(readout.lean_mass, state.bodies) if isinstance(readout, SulPeak) else 1.0
     return scale * state.picked(peak, readout.of)
 
@@ -105,9 +107,12 @@ def _(readout: Burden, state: State) -> Array | None:
         return None
     lesions = state.lesions
     volume_ml = math.pi / 6.0 * lesions.diameter_mm**3 / 1000.0
-    content = np.where(lesions.suv >= level, volume_ml, 0.0)
-    if isinstance(readout, Tlg):
-        content *= lesions.suv
+    glows = isinstance(readout, Tlg)
+    contour = readout.threshold.fraction * lesions.suv if isinstance(readout.threshold, FractionThreshold) else level
+    core_suv = lesions.core_uptake * lesions.suv
+    content = (1.0 - lesions.core_share) * volume_ml * (lesions.suv if glows else 1.0)
+    content += np.where(core_suv >= contour, lesions.core_share * volume_ml * (core_suv if glows else 1.0), 0.0)
+    content = np.where(lesions.suv >= level, content, 0.0)
     if readout.of == "sum":
         return state.total(content)
     if readout.of == "hottest":
@@ -163,6 +168,8 @@ def states_of(snapshots: Sequence[Snapshot]) -> State:
             organ=np.array([LESION_SITES.index(item.organ) for _, item in pairs], dtype=np.intp),
             diameter_mm=np.array([item.diameter_mm for _, item in pairs], dtype=float),
             suv=np.array([item.suv for _, item in pairs], dtype=float),
+            core_share=np.array([item.core_share for _, item in pairs], dtype=float),
+            core_uptake=np.array([item.core_uptake for _, item in pairs], dtype=float),
             is_new=np.array([item.is_new for _, item in pairs], dtype=bool),
         ),
     )

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vct.forms import filling
 from vct.readout.detection import detection
 from vct.readout.heat import lesion_max
 from vct.readout.truth import lesions_in_view
 from vct.records import Patient, Scan
-from vct.shapes import ellipsoid_box, ellipsoid_occupancy
 from vct.structures import STRUCTURES
 from vct.volume import Grid, Volume
 
@@ -33,8 +33,8 @@ COARSER = 1.15
 def packed(scan: Scan) -> bytes:
     """The scan as JSON, the same bytes for the same scan, at most `MOST_BYTES` long.
 
-    PET in steps of 0.01 SUVbw, CT of 8 HU, organ labels, and two masks that number the lesions: planted ellipsoids, and
-    voxels at or above 41 % of a lesion's SUVmax within reach of the ellipsoid. Where the scan is too large all are
+    PET in steps of 0.01 SUVbw, CT of 8 HU, organ labels, and two masks that number the lesions: as planted, and
+    voxels at or above 41 % of a lesion's SUVmax in its marked region. Where the scan is too large all are
     averaged to larger voxels, and `spacing_mm` says to which; `lesions` are always read on the scan itself.
     """
     lesions = _lesions(scan)
@@ -93,15 +93,14 @@ def _lesions(scan: Scan) -> list[dict[str, Any]]:
 
 
 def lesion_masks(scan: Scan) -> tuple[Volume, Volume]:
-    """Planted ellipsoids and 41 % contours of those found, numbered by the lesion's place in the list, from 1."""
+    """Planted lesions and 41 % contours of those found, numbered by the lesion's place in the list, from 1."""
     found = {lesion.id: mark for lesion, mark in detection(scan).hits}
     grid = scan.pet.grid
     truth, contour = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.uint8)
     for number, lesion in enumerate(lesions_in_view(scan)[:255], start=1):
-        if lesion.center_mm is None:
-            continue
-        box = ellipsoid_box(grid, lesion.center_mm, lesion.semi_axes_mm)
-        truth[box][ellipsoid_occupancy(grid, lesion.center_mm, lesion.semi_axes_mm, box) >= 0.5] = number
+        filled = filling(grid, lesion)
+        if filled is not None:
+            truth[filled.box][filled.whole >= 0.5] = number
         mark = found.get(lesion.id)
         if mark is None:
             continue
