@@ -85,6 +85,21 @@ def test_a_run_is_told_what_was_measured_of_its_weights(folders, tmp_path):
         measured(weights, digest, "x")
 
 
+def test_a_later_card_of_the_same_weights_remembers_their_training(folders, tmp_path):
+    weights, _ = folders
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "log.csv").write_text("step,minutes,loss,learning_rate\n1,0.5,2.0,0.1\n2,1.5,1.0,0.1\n")
+    write_card(weights, tmp_path / "card.md", training=tmp_path)
+    row = "| run | 2 | 1.5 | 1.500 |"
+    assert row in (tmp_path / "card.md").read_text()
+    write_card(weights, tmp_path / "card.md")
+    assert row in (tmp_path / "card.md").read_text()
+    known = json.loads((weights / FILE).read_text())
+    (weights / FILE).write_text(json.dumps(known | {"weights": "others"}))
+    write_card(weights, tmp_path / "card.md")
+    assert row not in (tmp_path / "card.md").read_text()
+
+
 def test_what_is_missing_is_named(folders, tmp_path):
     weights, _ = folders
     with pytest.raises(InputError, match="holds no weights"):

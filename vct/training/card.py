@@ -110,7 +110,8 @@ def write_card(
     """Write the card to `out` and `fidelity.json` beside the weights; returns the criteria that are missed.
 
     `fidelity`, `mean` and `fresh` are folders of `vct fidelity`: the engine, the conditional mean alone, and fresh
-    virtual patients, each against the same held-out ones. Raises InputError when something named is missing or broken.
+    virtual patients, each against the same held-out ones. Without `training` what an earlier card of these weights said
+    of theirs stays. Raises InputError when something named is missing or broken.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -123,6 +124,7 @@ def write_card(
     warnings = _warnings(rows, lacking(fidelity) if fidelity else [])
     template = Path(__file__).with_name("model-card.md.j2").read_text(encoding="utf-8")
     environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, autoescape=False)  # noqa: S701 - Markdown
+    logs = _logs(training) if training else _told_before(weights, found[0].hash)
     text = environment.from_string(template).render(
         stages=[_stage(item, weights) for item in found],
         covered=_covered(found),
@@ -131,7 +133,7 @@ def write_card(
         baselines=_baselines(mean=mean, fresh=fresh),
         words=_WORDS,
         warnings=warnings,
-        logs=_logs(training) if training else [],
+        logs=logs,
         pictures=[os.path.relpath(path, out.parent) for path in pictures],
         most=MOST_PERCENT,
         spread=SPREAD,
@@ -146,6 +148,7 @@ def write_card(
             for row in rows
         ],
         "warnings": warnings,
+        "training": logs,
     }  # fmt: skip
     write_aside(weights / FILE, json.dumps(known, indent=1, sort_keys=True).encode() + b"\n")
     write_aside(out, text.rstrip().encode() + b"\n")
@@ -209,6 +212,15 @@ def _covered(found: Iterable[Checkpoint]) -> list[Mapping[str, Any]]:
                 }
             )
     return rows
+
+
+def _told_before(weights: Path, digest: str) -> list[Mapping[str, Any]]:
+    """The training logs in an earlier `fidelity.json` of the same weights; none where there is no such file."""
+    try:
+        known = json.loads((weights / FILE).read_text(encoding="utf-8"))
+        return list(known["training"]) if known["weights"] == digest else []
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _logs(training: Path) -> list[Mapping[str, Any]]:

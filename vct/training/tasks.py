@@ -15,7 +15,7 @@ from vct.engine.cascade.denoiser import draw_sigma, stratified
 from vct.engine.cascade.intensity import encode
 from vct.engine.cascade.lowres import Lowres, LowresConfig, template_features
 from vct.engine.cascade.spline import field, lattice_shape, warped
-from vct.engine.cascade.superres import FACTOR, Superres, SuperresConfig, guide_of, steering
+from vct.engine.cascade.superres import BINS, FACTOR, Superres, SuperresConfig, contrast_place, guide_of, steering
 from vct.engine.cascade.tissues import tissue_table
 from vct.training.data import Bodies
 from vct.training.loop import Draw
@@ -29,6 +29,8 @@ P_MEAN, P_SD = 0.8, 1.6
 """Noise levels for standardised data; the published -1.2 and 1.2 belong to images of another scale (arXiv
 2206.00364)."""
 _RIDGE = 3.0
+FEWEST_VOXELS = 50
+"""From how many the spread in a bin of contrast is believed (assumed)."""
 
 
 class LowresTask:
@@ -178,8 +180,16 @@ def _fit_template(model: Lowres, bodies: Bodies, condition: torch.Tensor) -> Non
 
 @torch.no_grad()
 def _fit_spread(model: Superres, bodies: Bodies, condition: torch.Tensor, patch: int) -> None:
+    """The residual's standard deviation by bin of contrast, over 64 patches; the nearest bin's where none is seen."""
     fine, guide, _ = _patches(bodies, condition, patch, Draw(0, 0), 64)
-    model.spread.copy_((fine - guide).square().mean(dim=(0, 2, 3, 4)).sqrt().clamp_min(1e-4))
+    place, squared = contrast_place(guide).round().long(), (fine - guide).square()
+    for channel in range(2):
+        at, values = place[:, channel].flatten(), squared[:, channel].flatten()
+        count = torch.bincount(at, minlength=BINS)
+        mean = torch.bincount(at, weights=values, minlength=BINS) / count.clamp_min(1)
+        seen = torch.nonzero(count >= FEWEST_VOXELS)[:, 0]
+        nearest = (torch.arange(BINS)[:, None] - seen).abs().argmin(dim=1)
+        model.spread[channel] = mean[seen[nearest]].sqrt().clamp_min(1e-4)
 
 
 def _checkpoint(kind: str, model: Lowres | Superres, bodies: Bodies, tensors: dict[str, torch.Tensor]) -> Checkpoint:

@@ -25,6 +25,9 @@ from vct.part import Part
 FACTOR = 2
 AIR_HU, AIR_SUV = -900.0, 0.02
 """A tile whose guide nowhere exceeds both is air (assumed)."""
+CONTRASTS = (1e-3, 3.0)
+BINS = 24
+"""Local contrasts of the guide, evenly in their logarithm, at which the spread of the residual is known."""
 
 
 class SuperresConfig(Part):
@@ -37,14 +40,19 @@ class SuperresConfig(Part):
 
 
 class Superres(nn.Module):
-    """A coarse pair to a fine one. Buffer `spread` (2,): standard deviation of each channel's encoded residual."""
+    """A coarse pair to a fine one.
+
+    Detail is large at edges and small within tissue. Buffer `spread` (2, BINS) is the standard deviation of each
+    channel's encoded residual by the guide's contrast between neighbours; the network sees the residual over it, which
+    is about as large everywhere.
+    """
 
     spread: torch.Tensor
 
     def __init__(self, config: SuperresConfig) -> None:
         super().__init__()
         self.config = config
-        self.register_buffer("spread", torch.full((2,), SIGMA_DATA))
+        self.register_buffer("spread", torch.full((2, BINS), SIGMA_DATA))
         self.denoiser = Denoiser(UNet(config.network))
 
     def loss(
@@ -52,7 +60,7 @@ class Superres(nn.Module):
         noise: torch.Tensor,
     ) -> torch.Tensor:  # fmt: skip
         """The denoiser's weighted squared error on encoded patches `fine` with `guide`, both (B, 2, x, y, z)."""
-        residual = (fine - guide) * (SIGMA_DATA / self._spread())
+        residual = (fine - guide) * (SIGMA_DATA / self.spread_at(guide))
         return self.denoiser.loss(residual, sigma, noise, **steer)
 
     def refine(
@@ -85,14 +93,18 @@ class Superres(nn.Module):
 
         noise = volume_noise((2, *shape), (0, 0, 0), shape, seed, *path, f"{fine_mm:g} mm").to(guide.device)
         residual = schedule.sample(tiled(denoise, tiles, keep=_more_than_air(ct, pet)), noise[None])[0]
-        fine_ct, fine_pet = decode(guide + residual * (self._spread()[0] / SIGMA_DATA))
+        fine_ct, fine_pet = decode(guide + residual * (self.spread_at(guide[None])[0] / SIGMA_DATA))
         return (
             consistent_hu(fine_ct[None, None], ct[None, None], FACTOR)[0, 0],
             consistent_suv(fine_pet[None, None], pet[None, None], FACTOR)[0, 0],
         )
 
-    def _spread(self) -> torch.Tensor:
-        return self.spread[None, :, None, None, None]
+    def spread_at(self, guide: torch.Tensor) -> torch.Tensor:
+        """(B, 2, X, Y, Z) standard deviation of the encoded residual of a guide of that shape, voxel by voxel."""
+        place = contrast_place(guide)
+        low = place.long().clamp_max(BINS - 2)
+        channel = torch.arange(2, device=guide.device)[:, None, None, None]
+        return torch.lerp(self.spread[channel, low], self.spread[channel, low + 1], place - low)
 
 
 def guide_of(ct: torch.Tensor, pet: torch.Tensor) -> torch.Tensor:
@@ -102,6 +114,13 @@ def guide_of(ct: torch.Tensor, pet: torch.Tensor) -> torch.Tensor:
     fine = upsampled(pair, FACTOR)
     size = (*ct.shape[:-3], *fine.shape[-3:])
     return encode(fine[0].reshape(size), fine[1].reshape(size))
+
+
+def contrast_place(guide: torch.Tensor) -> torch.Tensor:
+    """(B, 2, X, Y, Z) where the contrast of each voxel with its neighbours lies among the bins, 0 to BINS - 1."""
+    contrast = functional.max_pool3d(guide, 3, 1, 1) + functional.max_pool3d(-guide, 3, 1, 1)
+    low, high = CONTRASTS
+    return (contrast.clamp(low, high) / low).log() * ((BINS - 1) / math.log(high / low))
 
 
 def steering(guide: torch.Tensor, condition: torch.Tensor, fine_mm: float, box: Box) -> dict[str, torch.Tensor]:
