@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo-run
+# pytest takes every core with processes; threads beside them would only wait for each other
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .PHONY: demo test check slow docs clean
 
@@ -11,7 +13,7 @@ demo: $(VENV)/.run
 	$(BIN)/vct run nsclc_metabolic_response --out $(DEMO) --resume
 
 test: check
-	$(BIN)/python -m pytest -n auto
+	$(ONE_THREAD) $(BIN)/python -m pytest -n auto
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -19,7 +21,7 @@ check: $(VENV)/.test
 	$(BIN)/mypy
 
 slow: $(VENV)/.test
-	$(BIN)/python -m pytest -n auto -m slow
+	$(ONE_THREAD) $(BIN)/python -m pytest -n auto -m slow
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
