@@ -47,11 +47,10 @@ def settling_step(labels: torch.Tensor, organs: Sequence[str], miss: torch.Tenso
 
 def _sides(organ: str) -> list[tuple[int, ...]]:
     """Label numbers of the left and of the right of a paired organ; of another, the heart's chambers included, all."""
-    names = GROUPS.get(organ, (organ,))
-    ends = ("_left", "_right")
-    sides = [tuple(name for name in names if name.endswith(end)) for end in ends]
-    parts = sides if all(name.endswith(ends) for name in names) else [names]
-    return [tuple(label for name in part for label in labels_of(name)) for part in parts]
+    names, ends = GROUPS.get(organ, (organ,)), ("_left", "_right")
+    if not all(name.endswith(ends) for name in names):
+        return [labels_of(organ)]
+    return [tuple(label for name in names if name.endswith(end) for label in labels_of(name)) for end in ends]
 
 
 def _shares(labels: torch.Tensor, sides: Sequence[Sequence[int]]) -> torch.Tensor:
