@@ -15,7 +15,7 @@ from pydantic import Field
 
 from vct.part import Part
 from vct.records import Scan
-from vct.structures import STRUCTURES, labels_of
+from vct.structures import STRUCTURES, labels_of, voxels_of
 from vct.volume import Volume
 
 Range = tuple[float, float]
@@ -116,7 +116,7 @@ def look(labels: Volume | None) -> tuple[float, ...]:
         return ()
     numbers: list[float] = []
     for organ in SPREAD:
-        inside = np.isin(labels.data, labels_of(organ))
+        inside = voxels_of(labels.data, organ)
         count = int(inside.sum())
         if not count:
             return ()

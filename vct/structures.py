@@ -7,6 +7,12 @@ their numbers here are ours.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 _TOTAL = """
 spleen kidney_right kidney_left gallbladder liver stomach pancreas adrenal_gland_right adrenal_gland_left
 lung_upper_lobe_left lung_lower_lobe_left lung_upper_lobe_right lung_middle_lobe_right lung_lower_lobe_right
@@ -66,6 +72,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
 def labels_of(structure: str) -> tuple[int, ...]:
     """Label numbers of a structure or of a group of them ("kidneys"). Raises KeyError for a name that is neither."""
     return tuple(STRUCTURES[name] for name in GROUPS.get(structure, (structure,)))
+
+
+def voxels_of(labels: NDArray[np.uint8], *structures: str) -> NDArray[np.bool_]:
+    """Which voxels of a label map carry one of these structures or groups. Raises KeyError for an unknown name."""
+    import numpy as np
+
+    wanted = np.zeros(256, dtype=np.bool_)
+    wanted[[number for name in structures for number in labels_of(name)]] = True
+    return np.asarray(wanted[labels])
 
 
 LESION_SITES: tuple[str, ...] = (

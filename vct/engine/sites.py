@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vct.errors import PatientError
-from vct.structures import GROUPS, STRUCTURES, labels_of
+from vct.structures import GROUPS, STRUCTURES, voxels_of
 from vct.volume import Grid, Volume
 
 Mask = NDArray[np.bool_]
@@ -68,9 +68,7 @@ class SiteMap:
 
     def of(self, *names: str) -> Mask:
         """Voxels of these structures."""
-        wanted = np.zeros(256, dtype=np.bool_)
-        wanted[[number for name in names for number in labels_of(name)]] = True
-        return wanted[self.data]
+        return voxels_of(self.data, *names)
 
     def extent(self, *names: str) -> NDArray[Any]:
         """(3, 2) lowest and highest voxel centre of these structures along x, y, z. Raises LookupError without any."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from vct.readout.memo import once_per_scan
 from vct.readout.segmenter import organ_labels
 from vct.records import Scan
-from vct.structures import STRUCTURES, labels_of
-from vct.volume import Triple, Volume
+from vct.structures import voxels_of
+from vct.volume import Triple
 
 ROOTS = ("pulmonary_artery", "pulmonary_vein", "heart_atrium_left")
 HILUM_MM = 26.0
@@ -64,7 +62,7 @@ def _ct_of_lungs(scan: Scan) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """The CT on the PET's grid, and where the lungs are."""
     labels = organ_labels(scan)
     hu = scan.ct.resampled(scan.pet.grid).data
-    return hu, np.zeros(hu.shape, np.bool_) if labels is None else _labelled(labels, labels_of("lungs"))
+    return hu, np.zeros(hu.shape, np.bool_) if labels is None else voxels_of(labels.data, "lungs")
 
 
 def _near_roots(scan: Scan, reach_mm: float) -> NDArray[np.bool_]:
@@ -73,18 +71,12 @@ def _near_roots(scan: Scan, reach_mm: float) -> NDArray[np.bool_]:
 
     labels, grid = organ_labels(scan), scan.pet.grid
     near = np.zeros(grid.shape, dtype=np.bool_)
-    roots = near if labels is None else _labelled(labels, [STRUCTURES[name] for name in ROOTS])
+    roots = near if labels is None else voxels_of(labels.data, *ROOTS)
     for box in ndimage.find_objects(roots.astype(np.uint8)):
         pads = [round(reach_mm / spacing) + 1 for spacing in grid.spacing_mm]
         wide = tuple(slice(max(0, piece.start - pad), piece.stop + pad) for piece, pad in zip(box, pads, strict=True))
         near[wide] = ndimage.distance_transform_edt(~roots[wide], sampling=grid.spacing_mm) <= reach_mm
     return near
-
-
-def _labelled(labels: Volume, numbers: Sequence[int]) -> NDArray[np.bool_]:
-    among = np.zeros(256, dtype=np.bool_)
-    among[list(numbers)] = True
-    return np.asarray(among[labels.data])
 
 
 def _thick(mask: NDArray[np.bool_], least_mm: float, spacing_mm: Triple) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from vct.readout.reader import study_of
 from vct.readout.segmenter import organ_labels
 from vct.records import Scan
 from vct.shapes import Box, Region
-from vct.structures import labels_of
+from vct.structures import voxels_of
 from vct.volume import Grid
 
 LIVER_RADIUS_MM = 15.0
@@ -68,9 +68,7 @@ def _labelled(scan: Scan, organ: str) -> tuple[Box, NDArray[np.bool_]] | None:
     labels = organ_labels(scan)
     if labels is None:
         return None
-    wanted = np.zeros(256, dtype=np.bool_)
-    wanted[list(labels_of(organ))] = True
-    mask = wanted[labels.data]
+    mask = voxels_of(labels.data, organ)
     box = []
     for axes in ((1, 2), (0, 2), (0, 1)):
         found = np.flatnonzero(mask.any(axis=axes))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vct.readout.memo import once_per_scan
 from vct.records import Scan
 from vct.shapes import Box
-from vct.structures import labels_of
+from vct.structures import voxels_of
 from vct.volume import Volume
 
 PHYSIOLOGICAL = (
@@ -33,9 +33,7 @@ def physiological(scan: Scan) -> NDArray[np.bool_]:
     labels = organ_labels(scan)
     if labels is None:
         return np.zeros(scan.pet.grid.shape, dtype=np.bool_)
-    among = np.zeros(256, dtype=np.bool_)
-    among[[number for name in PHYSIOLOGICAL for number in labels_of(name)]] = True
-    return np.asarray(among[labels.data])
+    return voxels_of(labels.data, *PHYSIOLOGICAL)
 
 
 def mm_from_physiological(scan: Scan, box: Box, reach_mm: float) -> NDArray[np.float64]:
