@@ -1,6 +1,6 @@
 """How well are lesions found on the image? Sensitivity by size and contrast, and false marks a patient.
 
-python benchmarks/detection.py [PATIENTS] [RESOLUTION_MM] [PROTOCOL] [OUT.csv]
+python benchmarks/detection.py [PATIENTS] [RESOLUTION_MM] [PROTOCOL] [OUT.csv] [ENGINE]
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def band(value: float, edges: tuple[float, ...]) -> str:
     return f"{low:g}-{high:g}" if high < 1000 else f">= {low:g}"
 
 
-def main(patients: int, resolution_mm: float, name: str, out: Path | None) -> None:
+def main(patients: int, resolution_mm: float, name: str, out: Path | None, engine_name: str) -> None:
     """Scan the first visit of a protocol's patients and print the curve."""
     protocol = load(name)
-    engine = make_engine("phantom", resolution_mm)
+    engine = make_engine(engine_name, resolution_mm)
     first = protocol.visits[0]
     found: Counter[tuple[str, str]] = Counter()
     planted: Counter[tuple[str, str]] = Counter()
@@ -56,7 +56,7 @@ def main(patients: int, resolution_mm: float, name: str, out: Path | None) -> No
     if out:
         out.write_text("\n".join(rows) + "\n")
     total, hits, marks = sum(planted.values()), sum(found.values()), sum(false.values())
-    print(f"{name}, {patients} patients, phantom {resolution_mm:g} mm, seed {SEED}; {hardware()}")
+    print(f"{name}, {patients} patients, {engine_name} {resolution_mm:g} mm, seed {SEED}; {hardware()}")
     print(f"{hits} of {total} lesions found; {marks / patients:.2f} false marks a patient {dict(false)}")
     print(
         "by site: "
@@ -75,4 +75,5 @@ if __name__ == "__main__":
         float(given[1]) if len(given) > 1 else 4.0,
         given[2] if len(given) > 2 else "nsclc_metabolic_response",
         Path(given[3]) if len(given) > 3 else None,
+        given[4] if len(given) > 4 else "phantom",
     )
