@@ -42,8 +42,9 @@ class UNetConfig(Part):
 
 LOWRES = UNetConfig(extra=3, condition=4, stem=4, widths=(96, 192), norm="group")
 """Stage 1: position channels beside the noisy pair."""
-SUPERRES = UNetConfig(extra=5, condition=5, stem=4, widths=(64, 128), norm="rms")
-"""Stage 2: the guide (two channels) and positions beside the noisy residual; demographics and the scale steer it."""
+SUPERRES = UNetConfig(extra=5, condition=5, stem=2, widths=(32, 64, 128), head=32, norm="rms")
+"""Stage 2: the guide (two channels) and positions beside the noisy residual; demographics and the scale steer it. Edges
+are its work, and a token of 4 x 4 x 4 voxels is too narrow for them."""
 
 
 def space_to_depth(x: torch.Tensor, factor: int) -> torch.Tensor:
