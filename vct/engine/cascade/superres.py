@@ -31,10 +31,10 @@ BINS = 24
 
 
 class SuperresConfig(Part):
-    """The network, and how a volume is cut for it: two tiles of 112 x 112 x 112 make a torso at 4 mm."""
+    """The network, and how a volume is cut for it: two tiles make a torso at 4 mm, sixteen at 2 mm."""
 
     network: UNetConfig = SUPERRES
-    tile: tuple[int, int, int] = (112, 112, 112)
+    tile: tuple[int, int, int] = (128, 128, 128)
     overlap: int = Field(default=8, ge=0, le=64)
     margin: int = Field(default=8, ge=0, le=64)
 
