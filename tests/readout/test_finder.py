@@ -174,6 +174,21 @@ def test_a_lesion_that_fills_its_adrenal_is_found_beside_the_kidney(make_scan: M
     assert np.linalg.norm(np.subtract(mark.at_mm, (-60.0, 0.0, 36.0))) < 8.0
 
 
+def test_a_hot_loop_among_pale_ones_is_no_lesion_and_hides_none(make_scan: Make, make_lesion: MakeLesion) -> None:
+    """One loop at SUV 9 in bowel whose 95th percentile is pale: its spill is expected, a lesion close by is not."""
+    x, y, z = make_scan().pet.grid.axes_mm()
+    bowel = (x < -10) & (x > -70) & (abs(y) < 50) & (abs(z) < 50)
+    loop = bowel & (x > -26) & (abs(y) < 8) & (abs(z) < 16)
+
+    def spilling(*lesions: Lesion) -> Scan:
+        scan = painted(make_scan(lesions), bowel, "small_bowel", 1.0, 40.0)
+        return seen(painted(scan, loop, "small_bowel", 9.0, 40.0))
+
+    assert study_of(spilling()).marks == ()
+    (mark,) = study_of(spilling(make_lesion(18.0, 6.0, (-17.0, 0.0, 62.0)))).marks
+    assert np.linalg.norm(np.subtract(mark.at_mm, (-17.0, 0.0, 62.0))) < 8.0
+
+
 def hilum(scan: Scan, thick_mm: float, suv: float, hu: float) -> Scan:
     """A lung with the pulmonary artery at its side and, running from there, what is `thick_mm` thick and 24 mm long."""
     x, y, z = scan.pet.grid.axes_mm()
