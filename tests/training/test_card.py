@@ -85,6 +85,14 @@ def test_a_run_is_told_what_was_measured_of_its_weights(folders, tmp_path):
         measured(weights, digest, "x")
 
 
+def test_a_later_card_of_the_same_weights_remembers_what_was_measured(folders, tmp_path):
+    weights, own = folders
+    missed = write_card(weights, tmp_path / "card.md", fidelity=own, mean=own)
+    first = (tmp_path / "card.md").read_text()
+    assert write_card(weights, tmp_path / "card.md") == missed
+    assert (tmp_path / "card.md").read_text() == first
+
+
 def test_a_later_card_of_the_same_weights_remembers_their_training(folders, tmp_path):
     weights, _ = folders
     (tmp_path / "run").mkdir()
@@ -92,8 +100,10 @@ def test_a_later_card_of_the_same_weights_remembers_their_training(folders, tmp_
     write_card(weights, tmp_path / "card.md", training=tmp_path)
     row = "| run | 2 | 1.5 | 1.500 |"
     assert row in (tmp_path / "card.md").read_text()
-    write_card(weights, tmp_path / "card.md")
+    (tmp_path / "run").rename(tmp_path / "more")
+    write_card(weights, tmp_path / "card.md", training=tmp_path)
     assert row in (tmp_path / "card.md").read_text()
+    assert row.replace("run", "more") in (tmp_path / "card.md").read_text()
     known = json.loads((weights / FILE).read_text())
     (weights / FILE).write_text(json.dumps(known | {"weights": "others"}))
     write_card(weights, tmp_path / "card.md")

@@ -9,7 +9,7 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -33,16 +33,17 @@ _WORDS = {"volume_ml": "volume", "suv_mean": "SUVmean", "F": "women", "M": "men"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One organ's quantity in one sex: how far its mean is from the held-out patients', and its spread over theirs."""
+    """One organ's quantity in one sex: how far its mean is from the held-out patients', and its spread over theirs; the
+    interval of a baseline may be unknown."""
 
     organ: str
     quantity: str
     sex: str
     deviation_percent: float
-    low_percent: float
-    high_percent: float
     spread_ratio: float
     n: int
+    low_percent: float | None = None
+    high_percent: float | None = None
 
     @property
     def label(self) -> str:
@@ -110,8 +111,8 @@ def write_card(
     """Write the card to `out` and `fidelity.json` beside the weights; returns the criteria that are missed.
 
     `fidelity`, `mean` and `fresh` are folders of `vct fidelity`: the engine, the conditional mean alone, and fresh
-    virtual patients, each against the same held-out ones. Without `training` what an earlier card of these weights said
-    of theirs stays. Raises InputError when something named is missing or broken.
+    virtual patients, each against the same held-out ones; `training` holds logs. What is not given stays as an earlier
+    card of the same stage 1 told it. Raises InputError when something named is missing or broken.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -120,20 +121,29 @@ def write_card(
         raise InputError(f"{weights}: holds no weights of the cascade")
     if missing := [path for path in pictures if not path.is_file()]:
         raise InputError(f"{missing[0]}: no such picture")
-    rows = read_rows(fidelity) if fidelity else []
-    warnings = _warnings(rows, lacking(fidelity) if fidelity else [])
+    before = _Before.of(weights, found[0].hash)
+    tables = dict(before.tables)
+    for name, folder in (("engine", fidelity), ("mean", mean), ("fresh", fresh)):
+        if folder is not None:
+            tables[name] = read_rows(folder)
+    rows = tables.get("engine", [])
+    warnings = _warnings(rows, lacking(fidelity)) if fidelity else before.warnings or _warnings(rows, [])
+    logs = before.logs | (_logs(training) if training else {})
     template = Path(__file__).with_name("model-card.md.j2").read_text(encoding="utf-8")
     environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, autoescape=False)  # noqa: S701 - Markdown
-    logs = _logs(training) if training else _told_before(weights, found[0].hash)
     text = environment.from_string(template).render(
         stages=[_stage(item, weights) for item in found],
         covered=_covered(found),
         statements=list(dict.fromkeys(item.training_data.strip() for item in found)),
         rows=rows,
-        baselines=_baselines(mean=mean, fresh=fresh),
+        baselines={
+            name: {(row.organ, row.quantity, row.sex): row for row in tables[name]}
+            for name in ("mean", "fresh")
+            if name in tables
+        },
         words=_WORDS,
         warnings=warnings,
-        logs=logs,
+        logs=logs.values(),
         pictures=[os.path.relpath(path, out.parent) for path in pictures],
         most=MOST_PERCENT,
         spread=SPREAD,
@@ -148,7 +158,8 @@ def write_card(
             for row in rows
         ],
         "warnings": warnings,
-        "training": logs,
+        "training": list(logs.values()),
+        "tables": {name: [asdict(row) for row in table] for name, table in tables.items()},
     }  # fmt: skip
     write_aside(weights / FILE, json.dumps(known, indent=1, sort_keys=True).encode() + b"\n")
     write_aside(out, text.rstrip().encode() + b"\n")
@@ -160,15 +171,6 @@ def _warnings(rows: Sequence[Row], without: Sequence[str]) -> list[str]:
         return ["the fidelity of these weights was not measured"]
     missed = [text for row in rows for text in row.failures()]
     return missed + ([f"{len(without)} scans lack an organ, such as {without[0]}"] if without else [])
-
-
-def _baselines(**folders: Path | None) -> dict[str, dict[tuple[str, str, str], Row]]:
-    """Rows of the baselines by organ, quantity and sex."""
-    return {
-        name: {(row.organ, row.quantity, row.sex): row for row in read_rows(folder)}
-        for name, folder in folders.items()
-        if folder is not None
-    }
 
 
 def _stage(found: Checkpoint, folder: Path) -> dict[str, Any]:
@@ -214,18 +216,31 @@ def _covered(found: Iterable[Checkpoint]) -> list[Mapping[str, Any]]:
     return rows
 
 
-def _told_before(weights: Path, digest: str) -> list[Mapping[str, Any]]:
-    """The training logs in an earlier `fidelity.json` of the same weights; none where there is no such file."""
-    try:
-        known = json.loads((weights / FILE).read_text(encoding="utf-8"))
-        return list(known["training"]) if known["weights"] == digest else []
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What an earlier card of the same weights told: rows by population, criteria missed, training logs by name."""
+
+    tables: dict[str, list[Row]]
+    warnings: list[str]
+    logs: dict[str, Mapping[str, Any]]
+
+    @staticmethod
+    def of(weights: Path, digest: str) -> _Before:
+        """Read from `fidelity.json`; nothing where there is no such file, or one of other weights."""
+        try:
+            known = json.loads((weights / FILE).read_text(encoding="utf-8"))
+            if known["weights"] == digest:
+                tables = {name: [Row(**row) for row in table] for name, table in known["tables"].items()}
+                return _Before(tables, list(known["warnings"]), {log["name"]: log for log in known["training"]})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            pass
+        return _Before({}, [], {})
 
 
-def _logs(training: Path) -> list[Mapping[str, Any]]:
-    """Steps and minutes of every training log below a folder; minutes are added up over interrupted calls."""
-    found: list[Mapping[str, Any]] = []
+def _logs(training: Path) -> dict[str, Mapping[str, Any]]:
+    """Steps and minutes of every training log below a folder, by its name; minutes are added up over interrupted
+    calls."""
+    found: dict[str, Mapping[str, Any]] = {}
     for path in sorted(training.rglob(LOG)):
         with path.open(encoding="utf-8", newline="") as file:
             rows = [(int(row["step"]), float(row["minutes"]), float(row["loss"])) for row in csv.DictReader(file)]
@@ -233,10 +248,8 @@ def _logs(training: Path) -> list[Mapping[str, Any]]:
             continue
         ends = [a[1] for a, b in pairwise(rows) if b[1] < a[1]] + [rows[-1][1]]
         last = [row[2] for row in rows[-100:]]
-        found.append(
-            {"name": path.parent.relative_to(training).as_posix(), "steps": rows[-1][0], "minutes": sum(ends),
-             "loss": sum(last) / len(last)}
-        )  # fmt: skip
+        name = path.parent.relative_to(training).as_posix()
+        found[name] = {"name": name, "steps": rows[-1][0], "minutes": sum(ends), "loss": sum(last) / len(last)}
     if not found:
         raise InputError(f"{training}: no {LOG} below it")
     return found
