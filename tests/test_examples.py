@@ -30,7 +30,7 @@ def test_there_are_at_least_three() -> None:
     assert len(EXAMPLES) >= 3
 
 
-MOST_SCANS = 12
+MOST_SCANS = 8
 """Scans of one protocol by default: the phase III with its seven visits is then run with two patients."""
 
 

@@ -37,14 +37,14 @@ def paint(folder, rng, height_cm):
 
 @pytest.fixture(scope="session")
 def bodies_folder(tmp_path_factory):
-    """Twelve women and twelve men."""
+    """Eight women and eight men, the fewest that an anatomy is trained on."""
     folder = tmp_path_factory.mktemp("bodies")
     rng = np.random.default_rng(0)
     rows = ["id,sex,age_years,height_cm,weight_kg"]
-    for number in range(24):
+    for number in range(16):
         height = float(rng.normal(170.0, 8.0))
         paint(folder / f"B{number}", rng, height)
         rows.append(f"B{number},{'FM'[number % 2]},{rng.uniform(30, 80):.1f},{height:.1f},{rng.uniform(55, 95):.1f}")
     (folder / "participants.csv").write_text("\n".join(rows) + "\n")
-    (folder / "about.txt").write_text("24 painted ovals\n")
+    (folder / "about.txt").write_text("16 painted ovals\n")
     return folder

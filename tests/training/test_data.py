@@ -11,9 +11,9 @@ from vct.training.folder import read_table
 
 def test_a_folder_is_read_onto_the_model_grid(bodies_folder, tmp_path):
     bodies = prepare(bodies_folder, tmp_path, 16.0)
-    assert len(bodies) == 24
-    assert bodies.ct.shape == (24, 28, 28, 48)
-    assert bodies.about == "24 painted ovals"
+    assert len(bodies) == 16
+    assert bodies.ct.shape == (16, 28, 28, 48)
+    assert bodies.about == "16 painted ovals"
     liver = bodies.labels[3] == STRUCTURES["liver"]
     assert np.ptp(bodies.pet[3][liver].astype(float)) < 0.02
     assert bodies.length().of(170.0) == pytest.approx(680.0, abs=0.5)
