@@ -103,6 +103,9 @@ def superres(
     out: Out,
     fine_mm: Annotated[float, typer.Option(help="spacing to learn, from twice of it: 4 or 2")] = 4.0,
     patch: Annotated[int, typer.Option(help="voxels along each side of a training patch", min=8, max=384)] = 48,
+    start: Annotated[
+        Path | None, typer.Option(help="folder of superres weights to begin with; theirs is the network")
+    ] = None,
     minutes: Minutes = None,
     steps: Steps = None,
     batch: Batch = None,
@@ -126,7 +129,7 @@ def superres(
     one_of("--fine-mm", f"{fine_mm:g}", ("4", "2"))
     size = _size(SuperresConfig, SUPERRES, preset, config)
     settings = _settings(verbs.VOXEL_SETTINGS, context.params)
-    done = verbs.train_superres(data, out, settings, fine_mm, size, _Said(), patch)
+    done = verbs.train_superres(data, out, settings, fine_mm, size, _Said(), patch, start)
     typer.echo(f"{out}: superres weights after {done} steps")
 
 

@@ -7,6 +7,7 @@ from vct.engine.cascade.blueprints import AnatomyBlueprint, VoxelBlueprint, load
 from vct.engine.cascade.lowres import LowresConfig  # noqa: E402
 from vct.engine.cascade.network import UNetConfig  # noqa: E402
 from vct.engine.cascade.superres import SuperresConfig  # noqa: E402
+from vct.errors import InputError  # noqa: E402
 from vct.training import register  # noqa: E402
 from vct.training.loop import Settings  # noqa: E402
 from vct.training.verbs import train_anatomy, train_lowres, train_superres  # noqa: E402
@@ -44,3 +45,17 @@ def test_both_voxel_stages_are_trained_in_one_folder(bodies_folder, tmp_path):
     assert load_blueprint(tmp_path).hash == first.hash
     logs = {path.parent.name: path.read_text().splitlines()[1:] for path in tmp_path.glob("*/log.csv")}
     assert {name: len(rows) for name, rows in logs.items()} == {"lowres": 2, "superres": 3}
+
+
+def test_stage_2_may_start_from_weights(bodies_folder, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    config = SuperresConfig(network=UNetConfig(extra=5, condition=5, norm="rms", **TINY))
+    train_superres(bodies_folder, first, QUICK, 16.0, config, patch=16)
+    still = QUICK.model_copy(update={"steps": 1, "learning_rate": 1e-7, "seed": 4})
+    train_superres(bodies_folder, second, still, 16.0, patch=16, start=first)
+    before, after = (load_superres(folder).model for folder in (first, second))
+    assert after.config == before.config
+    for name, tensor in before.state_dict().items():
+        assert torch.allclose(tensor, after.state_dict()[name], atol=2e-3), name
+    with pytest.raises(InputError, match="holds no superres"):
+        train_superres(bodies_folder, second, still, 16.0, patch=16, start=bodies_folder)

@@ -120,6 +120,13 @@ def train(
     return done
 
 
+def is_first_process() -> bool:
+    """Whether this one of the processes that trained together is the one that saves."""
+    from lightning_fabric.utilities.rank_zero import rank_zero_only
+
+    return int(getattr(rank_zero_only, "rank", 0)) == 0
+
+
 def _fabric(settings: Settings) -> Any:
     """Lightning Fabric, launched. Raises InputError for devices that this machine lacks."""
     from lightning_fabric import Fabric

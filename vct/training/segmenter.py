@@ -30,6 +30,10 @@ SAMPLES = 1000
 """Voxels of each structure that the loss looks at, where there are more; weighted as if it looked at all."""
 
 
+CALIBRATED_ON, ROUNDS, ROUND = 24, 40, 0.3
+"""Examples on which volumes are put right, and how often by which share of the log of what is missed (assumed)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """HU (X, Y, Z) float32 and class indices (X, Y, Z) int64."""
@@ -101,6 +105,24 @@ class SegmenterTask:
         moved = functional.grid_sample((hu - AIR_HU)[None, None], grid[None], align_corners=False)[0, 0] + AIR_HU
         named = functional.grid_sample(labels.float()[None, None], grid[None], mode="nearest", align_corners=False)
         return moved, named[0, 0].to(torch.uint8)
+
+    @torch.no_grad()
+    def calibrate(self, seed: int) -> None:
+        """Move the model's `prior` until classes are named, over fresh examples, as often as they are there."""
+        logits, classes, weights = [], [], []
+        for number in range(CALIBRATED_ON):
+            draw = Draw(seed, -1 - number)
+            example = self.example(draw)
+            chosen, weight = _chosen(example.classes, 1 + len(self.config.names), draw.torch)
+            logits.append(self.model.logits(example.hu, chosen))
+            classes.append(example.classes.flatten()[chosen])
+            weights.append(weight)
+        scores, weight = torch.cat(logits), torch.cat(weights)
+        there = torch.bincount(torch.cat(classes), weight, minlength=scores.shape[1])
+        for _ in range(ROUNDS):
+            named = torch.bincount((scores + self.model.prior).argmax(dim=1), weight, minlength=scores.shape[1])
+            missed = torch.log((there + 1.0) / (named + 1.0)).clamp(-1.0, 1.0)
+            self.model.prior += ROUND * torch.where(there > 0, missed, 0.0)
 
     def checkpoint(self, tensors: dict[str, torch.Tensor]) -> Checkpoint:
         """Kind "segmenter"."""

@@ -11,6 +11,7 @@ import torch
 
 from vct import checkpoint
 from vct.engine.cascade.anatomy import CANONICAL_MM, Anatomy
+from vct.engine.cascade.blueprints import load_superres
 from vct.engine.cascade.lowres import LowresConfig
 from vct.engine.cascade.superres import SuperresConfig
 from vct.errors import InputError
@@ -20,7 +21,7 @@ from vct.training.anatomy import CodeTask, anatomy_checkpoint, describe
 from vct.training.data import prepare
 from vct.training.journal import Journal
 from vct.training.looks import LowresLook, SuperresLook, look_at_anatomy
-from vct.training.loop import Settings, train
+from vct.training.loop import Settings, is_first_process, train
 from vct.training.segmenter import SegmenterTask, names_in
 from vct.training.tasks import LowresTask, SuperresTask
 
@@ -115,18 +116,25 @@ def train_superres(
     config: SuperresConfig | None = None,
     say: Say = lambda _: None,
     patch: int = 48,
+    start: Path | None = None,
 ) -> int:
     """Stage 2 from twice `fine_mm` to it, on patches of `patch` voxels; returns the steps done.
 
-    Its state and logs stand in `out/superres`; a call for another `fine_mm` goes on from there.
+    Its state and logs stand in `out/superres`; a call for another `fine_mm` goes on from there. With `start` a new
+    training begins with the weights in that folder, and has their network.
 
-    Raises InputError for a patch that the network cannot take.
+    Raises InputError for a patch that the network cannot take, and where `start` holds no stage 2.
     """
-    config = config or SuperresConfig()
+    before = load_superres(start) if start else None
+    if start and before is None:
+        raise InputError(f"{start}: holds no superres-*.safetensors to begin with")
+    config = before.model.config if before else config or SuperresConfig()
     if patch % config.network.multiple:
         raise InputError(f"patches must be a multiple of {config.network.multiple} voxels (got {patch})")
     with seeded(settings.seed):
         task = SuperresTask(prepare(data, out / CACHE, fine_mm, say), config, patch)
+    if before:
+        task.model.load_state_dict(before.model.state_dict())
     return train(task, out / "superres", settings, say, SuperresLook(task.bodies), weights=out)
 
 
@@ -140,7 +148,8 @@ def train_segmenter(
 ) -> int:
     """The organ segmenter on the bodies of one or several folders; returns the steps done.
 
-    With `start` a new training begins with the weights in that folder, and has their names and spacing.
+    With `start` a new training begins with the weights in that folder, and has their names and spacing. At the end of
+    a call the weights in `out` are calibrated to name as much of each structure as there is.
     """
     with seeded(settings.seed):
         before = segmenter.load(start) if start else None
@@ -150,7 +159,14 @@ def train_segmenter(
         task = SegmenterTask(sets, config or SegmenterConfig(names=names_in(sets), spacing_mm=spacing_mm))
     if before:
         task.model.load_state_dict(before.state_dict())
-    return train(task, out, settings, say)
+    done = train(task, out, settings, say)
+    if is_first_process():
+        found = checkpoint.load(out, segmenter.KIND)
+        task.model.load_state_dict({name: tensor.float() for name, tensor in found.tensors.items()})
+        task.model.eval().cpu()
+        task.calibrate(settings.seed)
+        checkpoint.save(task.checkpoint(task.model.state_dict()), out, dtype=torch.float16)
+    return done
 
 
 class _TimeOverError(Exception):

@@ -21,6 +21,7 @@ SUPERRES: dict[str, SuperresConfig] = {
         network=UNetConfig(extra=5, condition=5, stem=1, widths=_PUBLISHED_WIDTHS, blocks=_PUBLISHED_BLOCKS),
         tile=(224, 224, 112),
         margin=0,
+        temperature=1.0,
     ),
 }
 """`published` has the channels, blocks and chunks of arXiv 2505.22489: 64 channels times 1, 2, 3, 4, three blocks a
