@@ -15,7 +15,7 @@ from vct.structures import labels_of  # noqa: E402
 from vct.training.data import prepare  # noqa: E402
 from vct.training.folder import read_volume  # noqa: E402
 from vct.training.loop import Draw, Settings  # noqa: E402
-from vct.training.segmenter import SegmenterTask  # noqa: E402
+from vct.training.segmenter import CALIBRATED_ON, SegmenterTask  # noqa: E402
 from vct.training.verbs import train_segmenter  # noqa: E402
 
 
@@ -54,7 +54,8 @@ def test_a_training_goes_on_to_the_same_weights(bodies_folder, tmp_path) -> None
 
 
 def test_weights_name_as_much_of_a_structure_as_there_is(bodies_folder, tmp_path) -> None:
-    """A prior that favours the liver a hundredfold is put right."""
+    """A prior that favours the liver a hundredfold is put right, on all voxels of what a choice of voxels was seen."""
+    torch.manual_seed(0)
     config = SegmenterConfig(names=("liver", "skeletal_muscle", "subcutaneous_fat"), spacing_mm=16.0, width=8)
     task = SegmenterTask([prepare(bodies_folder, tmp_path, 16.0)], config)
     optimiser = torch.optim.Adam(task.model.parameters(), lr=1e-2)
@@ -65,11 +66,11 @@ def test_weights_name_as_much_of_a_structure_as_there_is(bodies_folder, tmp_path
     task.model.prior[1] += np.log(100.0)
 
     def named() -> float:
-        examples = [task.example(Draw(2, number)) for number in range(12)]
+        examples = [task.example(Draw(3, -1 - number)) for number in range(CALIBRATED_ON)]
         with torch.inference_mode():
             found = sum(int((task.model(example.hu[None]) == 1).sum()) for example in examples)
         return found / sum(int((example.classes == 1).sum()) for example in examples)
 
     assert named() > 1.3
     task.calibrate(3)
-    assert named() == pytest.approx(1.0, abs=0.15)
+    assert named() == pytest.approx(1.0, abs=0.1)
