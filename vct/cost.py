@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,8 @@ from tempfile import TemporaryDirectory
 from vct.store import RunFolder
 from vct.trial import Plan
 
+SLOW_S = 30.0
+"""A patient that takes longer is simulated once: beside that, what only the first time costs is little (assumed)."""
 START_UP_S = 3.0
 """Seconds that a worker process needs before its first patient: imports (measured, 2 cores)."""
 
@@ -39,22 +42,28 @@ class Cost:
 
 
 def measured(plan: Plan) -> Rates:
-    """Simulate one patient twice, since the first time makes what stays, and write it to a temporary folder."""
+    """Simulate one patient into a temporary folder, and again for the time, since the first time makes what stays; not
+    again where that takes longer than `SLOW_S`."""
     task = next((task for task in plan.tasks() if task.visits), None)
     if task is None:
         return Rates(seconds=0.0, table_bytes=0, scan_bytes=0, memory_bytes=peak_memory_bytes())
-    plan.walk()((task,))
-    begun = time.perf_counter()
-    plan.walk()((task,))
-    seconds = (time.perf_counter() - begun) / len(task.visits)
     with TemporaryDirectory() as place:
-        plan.walk(RunFolder(Path(place)))((replace(task, keep=True, picture=False),))
+        folder = RunFolder(Path(place))
+        seconds = _seconds(lambda: plan.walk(folder)((replace(task, keep=True, picture=False),)))
+        if seconds < SLOW_S:
+            seconds = _seconds(lambda: plan.walk()((task,)))
         return Rates(
-            seconds=seconds,
-            table_bytes=_size(Path(place) / "readings"),
-            scan_bytes=_size(Path(place) / "scans"),
+            seconds=seconds / len(task.visits),
+            table_bytes=_size(folder.path / "readings"),
+            scan_bytes=_size(folder.path / "scans"),
             memory_bytes=peak_memory_bytes(),
         )
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    call()
+    return time.perf_counter() - begun
 
 
 def predicted(plan: Plan, rates: Rates, workers: int) -> Cost:
