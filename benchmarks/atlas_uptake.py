@@ -14,7 +14,7 @@ from hardware import hardware
 from vct import stream
 from vct.engine.atlas.engine import Atlas
 from vct.records import Patient, Snapshot, Visit
-from vct.structures import labels_of
+from vct.structures import voxels_of
 
 ORGANS = ("liver", "kidneys", "heart", "spleen", "aorta", "lungs")
 HEIGHT_CM = {"F": 163.0, "M": 177.0}
@@ -37,7 +37,7 @@ def main(folder: Path, patients: int) -> None:
             who = Patient(id=f"{sex}{number}", sex=sex, age_years=age, height_cm=height_cm, weight_kg=weight)
             scan = engine.generate(Snapshot(patient=who, visit=Visit(name="baseline", day=0.0)), SEED)
             for organ, found in ratios.items():
-                inside = np.isin(scan.labels.data, labels_of(organ))
+                inside = voxels_of(scan.labels.data, organ)
                 found.append(float(scan.pet.data[inside].mean()) / scan.planted_suv[organ])
         for organ, found in ratios.items():
             low, high = np.percentile(found, [5, 95])

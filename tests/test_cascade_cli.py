@@ -116,6 +116,7 @@ def test_who_is_not_clear_is_asked_back(arguments, told, tmp_path):
     [
         (["lowres", "--preset", "tiny"], "--preset: must be one of small, published"),
         (["superres", "--fine-mm", "3"], "--fine-mm: must be one of 4, 2"),
+        (["superres", "--start", ".", "--preset", "published"], "--start brings its network"),
         (["superres", "--patch", "20"], "patches must be a multiple of 8"),
         (["anatomy", "--precision", "16"], "--precision: must be one of 32-true, bf16-mixed"),
         (["anatomy"], "participants.csv: not a readable table"),

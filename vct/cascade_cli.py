@@ -127,6 +127,10 @@ def superres(
     from vct.engine.cascade.superres import SuperresConfig
 
     one_of("--fine-mm", f"{fine_mm:g}", ("4", "2"))
+    if start and (config or preset != "small"):
+        from vct.errors import InputError
+
+        raise InputError("--start brings its network: leave out --preset and --config")
     size = _size(SuperresConfig, SUPERRES, preset, config)
     settings = _settings(verbs.VOXEL_SETTINGS, context.params)
     done = verbs.train_superres(data, out, settings, fine_mm, size, _Said(), patch, start)

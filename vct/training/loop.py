@@ -296,6 +296,11 @@ def _resume(model: nn.Module, optimiser: Any, average: dict[str, torch.Tensor], 
     return int(found.config["step"])
 
 
+def averaged(out: Path) -> dict[str, torch.Tensor]:
+    """The averaged weights (a state dict) of the training in `out`, as last saved."""
+    return _under(checkpoint.load(out / STATE, STATE), "average")
+
+
 def _under(found: Checkpoint, prefix: str) -> dict[str, torch.Tensor]:
     start = f"{prefix}."
     return {name[len(start) :]: value.clone() for name, value in found.tensors.items() if name.startswith(start)}

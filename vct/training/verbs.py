@@ -21,7 +21,7 @@ from vct.training.anatomy import CodeTask, anatomy_checkpoint, describe
 from vct.training.data import prepare
 from vct.training.journal import Journal
 from vct.training.looks import LowresLook, SuperresLook, look_at_anatomy
-from vct.training.loop import Settings, is_first_process, train
+from vct.training.loop import Settings, averaged, is_first_process, train
 from vct.training.segmenter import SegmenterTask, names_in
 from vct.training.tasks import LowresTask, SuperresTask
 
@@ -161,9 +161,7 @@ def train_segmenter(
         task.model.load_state_dict(before.state_dict())
     done = train(task, out, settings, say)
     if is_first_process():
-        found = checkpoint.load(out, segmenter.KIND)
-        task.model.load_state_dict({name: tensor.float() for name, tensor in found.tensors.items()})
-        task.model.eval().cpu()
+        task.model.eval().cpu().load_state_dict(averaged(out))
         task.calibrate(settings.seed)
         checkpoint.save(task.checkpoint(task.model.state_dict()), out, dtype=torch.float16)
     return done
