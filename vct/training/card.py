@@ -152,15 +152,11 @@ def write_card(
         "weights": found[0].hash,
         "engine": " + ".join(f"cascade {item.kind} {item.hash[:8]}" for item in found),
         "trained_on": found[0].training_data,
-        "rows": [
-            {"organ": row.organ, "quantity": row.quantity, "sex": row.sex, "n": row.n,
-             "deviation_percent": row.deviation_percent, "spread_ratio": row.spread_ratio}
-            for row in rows
-        ],
+        "rows": [asdict(row) for row in rows],
+        "baselines": {name: [asdict(row) for row in table] for name, table in tables.items() if name != "engine"},
         "warnings": warnings,
         "training": list(logs.values()),
-        "tables": {name: [asdict(row) for row in table] for name, table in tables.items()},
-    }  # fmt: skip
+    }
     write_aside(weights / FILE, json.dumps(known, indent=1, sort_keys=True).encode() + b"\n")
     write_aside(out, text.rstrip().encode() + b"\n")
     return warnings
@@ -230,7 +226,8 @@ class _Before:
         try:
             known = json.loads((weights / FILE).read_text(encoding="utf-8"))
             if known["weights"] == digest:
-                tables = {name: [Row(**row) for row in table] for name, table in known["tables"].items()}
+                found = known["baselines"] | {"engine": known["rows"]}
+                tables = {name: [Row(**row) for row in table] for name, table in found.items()}
                 return _Before(tables, list(known["warnings"]), {log["name"]: log for log in known["training"]})
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass

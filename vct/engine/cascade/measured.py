@@ -11,6 +11,7 @@ from vct.errors import InputError
 
 FILE = "fidelity.json"
 KEYS = ("weights", "engine", "trained_on", "rows", "warnings")
+ROW_KEYS = ("organ", "quantity", "sex", "deviation_percent", "spread_ratio", "n")
 
 
 def measured(folder: Path | None, weights: str, trained_on: str) -> Mapping[str, Any]:
@@ -26,6 +27,7 @@ def measured(folder: Path | None, weights: str, trained_on: str) -> Mapping[str,
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         known = {key: found[key] for key in KEYS}
+        known["rows"] = [{key: row[key] for key in ROW_KEYS} for row in known["rows"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a fidelity file of `vct card` ({error!r})") from error
     if known.pop("weights") != weights:
