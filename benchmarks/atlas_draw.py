@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from atlas_fidelity import percent, uptake, volumes, wide
 
-from vct.engine.atlas.build import read_index
-from vct.engine.atlas.fit import scale_of
-from vct.engine.atlas.matching import choose_case
-from vct.engine.atlas.uptake import draw_uptake
-from vct.rng import stream
+from vct.records import Patient
+from vct.training.planned import planned
 from vct.training.population import draw_patients
 
 ORGANS = ("liver", "spleen", "kidneys", "heart", "lungs")
@@ -30,24 +28,19 @@ NAMES = {"skeletal_muscle": "skeletal_muscle_all"}
 SEED = 2026
 
 
-def drawn(atlas: Path, n: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Planned organ volumes and SUVmeans at baseline of the `n` patients of a seed, one row each."""
-    rows = read_index(atlas)
-    sizes, uptakes = [], []
-    for patient in draw_patients(atlas, n, seed):
-        case = choose_case(rows, patient, stream(seed, patient.id, "body"))
-        grown = float(np.prod(scale_of(case, patient)))
-        who = {
-            "scan": patient.id,
-            "sex": patient.sex,
-            "age": patient.age_years,
-            "height": patient.height_cm,
-            "weight": patient.weight_kg,
-        }
-        sizes.append(who | {organ: grown * getattr(case, f"{organ}_ml") for organ in ORGANS})
-        suv = draw_uptake(patient, stream(seed, patient.id, "uptake"), stream(seed, patient.id, "baseline", "day")).suv
-        uptakes.append(who | dict(suv) | {name: suv[source] for name, source in NAMES.items()})
-    return pd.DataFrame(sizes), pd.DataFrame(uptakes)
+def drawn(atlas: Path, n: int, seed: int, patients: list[Patient] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Planned organ volumes and SUVmeans at baseline of the `n` patients of a seed, or of others, one row each."""
+    rows: dict[str, list[dict[str, Any]]] = {"volume_ml": [], "suv_mean": []}
+    for item in planned(atlas, patients or draw_patients(atlas, n, seed), seed):
+        own = rows[item.quantity]
+        if not own or own[-1]["scan"] != item.scan:
+            who = {"sex": item.sex, "age": item.age_years, "height": item.height_cm, "weight": item.weight_kg}
+            own.append({"scan": item.scan} | who)
+        own[-1][item.organ] = item.value
+    sizes, uptakes = (pd.DataFrame(rows[quantity]) for quantity in ("volume_ml", "suv_mean"))
+    for name, source in NAMES.items():
+        uptakes[name] = uptakes[source]
+    return sizes, uptakes
 
 
 def painted(

@@ -1,6 +1,6 @@
 """The shipped segmenter on bodies that it was not trained on: Dice, volume and SUVmean, organ by organ; writes a page.
 
-    python benchmarks/segmenter.py FOLDER [FOLDER ...] [-n 100] [--weights DIR] [--out PAGE.md]
+    python benchmarks/segmenter.py FOLDER [FOLDER ...] [-n 100] [--ct-only] [--weights DIR] [--out PAGE.md]
 
 FOLDERs hold labelled scans (`vct atlas sample`, `vct generate`); the last N of each are read.
 """
@@ -31,13 +31,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("-n", type=int, default=100)
+    parser.add_argument("--ct-only", action="store_true", help="as where there is no PET")
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/segmenter.md"))
     options = parser.parse_args()
     model = load(options.weights)
     text = [
         *("# The segmenter, measured", ""),
-        f"{hardware()}; {torch.get_num_threads()} thread(s). Dice is the mean (and the 5th percentile) over scans;",
+        f"{'The CT alone' if options.ct_only else 'CT and PET'}; {hardware()}; {torch.get_num_threads()} thread(s).",
+        "Dice is the mean (and the 5th percentile) over scans;",
         "volume and SUVmean are the mean deviation from the labels that the scans came with.",
     ]
     for folder in options.folders:
@@ -47,7 +49,7 @@ def main() -> None:
         for patient in patients:
             ct, pet, labels = (read_volume(folder, patient.id, name) for name in ("ct", "pet", "labels"))
             begin = time.process_time()
-            named = run(model, ct).data
+            named = run(model, ct, None if options.ct_only else pet).data
             seconds.append(time.process_time() - begin)
             for organ, rows in found.items():
                 one, two = (np.isin(data, labels_of(organ)) for data in (named, labels.data))

@@ -142,7 +142,7 @@ def walk(engine: Cascade, patients: int, still_patients: int) -> Iterator[tuple[
         if number < still_patients:
             scans = [still.generate(Snapshot(patient=patient, visit=visit), seed) for visit in VISITS]
             seen.dice["engine"].append(dices(*(numbered(scan.labels) for scan in scans if scan.labels)))
-            seen.dice["segmenter"].append(dices(*(numbered(network.segment(scan.ct)) for scan in scans)))
+            seen.dice["segmenter"].append(dices(*(numbered(network.segment(scan.ct, scan.pet)) for scan in scans)))
         if number % EVERY == EVERY - 1 or number == patients - 1:
             yield number + 1, seen
 

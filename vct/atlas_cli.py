@@ -87,6 +87,22 @@ def sample(
 
 
 @app.command()
+def plan(
+    atlas: AtlasFolder,
+    out: Annotated[Path, typer.Option(help="the table to write, as `vct train anatomy --numbers` reads it")],
+    n: Annotated[int, typer.Option("-n", min=1, help="patients to draw")] = 1000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Organ volumes and uptake that the patients of `vct atlas sample` are planned with, unpainted: 2 ms each."""
+    from vct.training.organs import write_numbers
+    from vct.training.planned import planned
+    from vct.training.population import draw_patients
+
+    write_numbers(out, planned(atlas, draw_patients(atlas, n, seed), seed))
+    typer.echo(str(out))
+
+
+@app.command()
 def gallery(
     atlas: AtlasFolder,
     out: Out = Path("gallery.png"),

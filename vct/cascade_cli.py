@@ -57,12 +57,15 @@ def anatomy(
     seed: Seed = 0,
     tensorboard: Tensorboard = False,
     spacing_mm: Annotated[float, typer.Option(help="voxel size of the canonical body in mm: 2, 4, 8 or 16")] = 4.0,
+    numbers: Annotated[
+        Path | None, typer.Option(help="an organs.csv of more people, whose organ volumes are drawn instead of DIR's")
+    ] = None,
 ) -> None:
     """Learn the anatomy blueprint: canonical body, registration, and the diffusion over what remains. CPU, hours."""
     verbs = _verbs()
     one_of("--spacing-mm", f"{spacing_mm:g}", ("2", "4", "8", "16"))
     settings = _settings(verbs.CODE_SETTINGS, context.params)
-    if digest := verbs.train_anatomy(data, out, settings, _Said(), spacing_mm):
+    if digest := verbs.train_anatomy(data, out, settings, _Said(), spacing_mm, numbers):
         typer.echo(f"{out}: anatomy weights {digest[:8]}")
 
 

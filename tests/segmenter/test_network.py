@@ -17,6 +17,8 @@ from vct.volume import Grid, Volume  # noqa: E402
 
 SMALL = SegmenterConfig(names=("liver", "spleen", "aorta"), spacing_mm=8.0, width=8, features=8, hidden=16)
 GRID = Grid(shape=(30, 40, 50), spacing_mm=(4.0, 4.0, 4.0), origin_mm=(0.0, 0.0, 0.0))
+PET_GRID = Grid(shape=(15, 20, 10), spacing_mm=(8.0, 8.0, 8.0), origin_mm=(2.0, 2.0, 50.0))
+"""Covers a part of the CT only."""
 
 
 @pytest.fixture
@@ -34,15 +36,23 @@ def save(model, folder, **config) -> None:
 
 def test_chosen_voxels_are_named_as_in_the_whole(model, monkeypatch) -> None:
     hu = torch.randn(32, 48, 16) * 300.0
-    whole = model(hu[None])[0].flatten()
+    suv = torch.rand(32, 48, 16) * 8.0
+    whole = model(hu[None], suv[None])[0].flatten()
     chosen = torch.arange(hu.numel())
     seen = []
     monkeypatch.setattr(
         "vct.segmenter.network.functional.cross_entropy",
         lambda logits, classes: seen.append(logits) or torch.zeros(()),
     )
-    model.loss(hu, chosen, torch.zeros(len(chosen), dtype=torch.long), torch.ones(len(chosen)))
-    assert ((seen[0] + model.prior).argmax(dim=1) == whole).float().mean() > 0.999
+    model.loss(hu, suv, chosen, torch.zeros(len(chosen), dtype=torch.long), torch.ones(len(chosen)))
+    assert ((seen[0] + model.prior[1]).argmax(dim=1) == whole).float().mean() > 0.999
+
+
+def test_a_missing_pet_is_told_from_any_uptake(model) -> None:
+    hu, voxel = torch.zeros(16, 16, 16), torch.tensor([2000])
+    without = model.logits(hu, None, voxel)
+    for suv in (0.0, 1.5, 3.0, 7.5, 40.0):
+        assert not torch.allclose(model.logits(hu, torch.full_like(hu, suv), voxel), without, atol=1e-3), suv
 
 
 def test_a_body_is_named_on_its_own_grid_and_air_is_refused(model) -> None:
@@ -53,6 +63,8 @@ def test_a_body_is_named_on_its_own_grid_and_air_is_refused(model) -> None:
     assert found.grid == GRID
     assert found.data.dtype == np.uint8
     assert not found.data[:2].any()
+    pet = Volume(data=np.ones((15, 20, 10), np.float32), grid=PET_GRID, unit="SUVbw")
+    assert shipped.run(model, Volume(data=data, grid=GRID, unit="HU"), pet).grid == GRID
     with pytest.raises(InputError, match="nothing but air"):
         shipped.run(model, Volume(data=np.full_like(data, -1000.0), grid=GRID, unit="HU"))
 

@@ -83,7 +83,7 @@ class Swapped(Segmenter):
 
     kind: str = "swapped"
 
-    def segment(self, ct):
+    def segment(self, ct, pet=None):
         data = np.where(ct.data > -500.0, STRUCTURES["spleen"], 0).astype(np.uint8)
         return Volume(data=data, grid=ct.grid, unit="label")
 

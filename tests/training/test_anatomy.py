@@ -144,3 +144,18 @@ def test_numbers_keep_distributions_of_their_own():
     drawn = model.draw(middle, noise, DEFAULT)[:, 3].detach()
     share = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95])
     assert torch.quantile(drawn, share) == pytest.approx(torch.quantile(skewed, share), rel=0.1, abs=0.12)
+
+
+def test_numbers_beside_louder_ones_keep_their_spread():
+    """A quiet number is hardly in the modes that are kept; it is drawn with its spread all the same, a silent one as
+    what it is."""
+    generator = torch.Generator().manual_seed(3)
+    condition = torch.randn(4000, 4, generator=generator)
+    loud = 40.0 * torch.randn(4000, 2, generator=generator)
+    quiet = 0.0125 * loud[:, 1:] + 0.87 * torch.randn(4000, 1, generator=generator)
+    still = torch.full((4000, 1), 2.0)
+    model, _ = fit_code(torch.cat((loud, quiet, still), dim=1), condition, blocks=(1, 3), shaped=3)
+    noise = torch.randn(4000, model.config.modes, generator=generator)
+    drawn = model.draw(torch.zeros(4000, 4), noise, DEFAULT).detach()
+    assert drawn[:, 2].std() == pytest.approx(float(quiet.std()), rel=0.05)
+    assert drawn[:, 3] == pytest.approx(2.0, abs=1e-4)

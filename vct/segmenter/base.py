@@ -11,12 +11,12 @@ from vct.volume import Volume
 
 
 class Segmenter(Part):
-    """Finds organs on a CT."""
+    """Finds organs on a CT, or on a CT and its PET."""
 
     @abstractmethod
-    def segment(self, ct: Volume) -> Volume:
-        """Labels (numbers of `vct.structures`) of a CT in HU, on its grid."""
+    def segment(self, ct: Volume, pet: Volume | None = None) -> Volume:
+        """Labels (numbers of `vct.structures`) of a CT in HU, on its grid; a PET (SUVbw) may help."""
 
     def labelled(self, scan: Scan) -> Scan:
         """The scan with this segmenter's labels, on the PET's grid, in place of those that it had."""
-        return replace(scan, labels=self.segment(scan.ct).resampled(scan.pet.grid))
+        return replace(scan, labels=self.segment(scan.ct, scan.pet).resampled(scan.pet.grid))

@@ -30,8 +30,8 @@ class TotalSegmentator(Segmenter):
     kind: Literal["totalsegmentator"] = "totalsegmentator"
     fast: bool = Field(default=False, description="its 3 mm model instead of the 1.5 mm one")
 
-    def segment(self, ct: Volume) -> Volume:
-        """Labels on the CT's grid. Raises InputError where the program is missing or fails."""
+    def segment(self, ct: Volume, pet: Volume | None = None) -> Volume:  # noqa: ARG002
+        """Labels on the CT's grid, which alone it reads. Raises InputError where the program is missing or fails."""
         program = shutil.which(PROGRAM)
         if program is None:
             raise InputError(f"segmenter: {PROGRAM} is not installed; pip install TotalSegmentator, or kind: network")

@@ -15,9 +15,9 @@ class EngineLabels(Segmenter):
 
     kind: Literal["engine"] = "engine"
 
-    def segment(self, ct: Volume) -> Volume:
-        """A CT alone has no engine behind it: by the shipped network."""
-        return Network().segment(ct)
+    def segment(self, ct: Volume, pet: Volume | None = None) -> Volume:
+        """Images alone have no engine behind them: by the shipped network."""
+        return Network().segment(ct, pet)
 
     def labelled(self, scan: Scan) -> Scan:
         """The scan as it is, or with the network's labels where it has none."""

@@ -24,13 +24,13 @@ MARGIN_MM = 16.0
 
 
 class Network(Segmenter):
-    """A compact network on 4 mm voxels, trained on virtual patients only (`docs/model-card.md`). Reads the CT alone."""
+    """A compact network on 4 mm voxels, trained on virtual patients only (`docs/segmenter.md`)."""
 
     kind: Literal["network"] = "network"
 
-    def segment(self, ct: Volume) -> Volume:
+    def segment(self, ct: Volume, pet: Volume | None = None) -> Volume:
         """Labels on the CT's grid. Raises InputError where torch or MONAI is not installed."""
-        return run(load(WEIGHTS), ct)
+        return run(load(WEIGHTS), ct, pet)
 
 
 @lru_cache(maxsize=2)
@@ -53,23 +53,30 @@ def load(folder: Path) -> SegmenterNet:
     return model.eval()
 
 
-def run(model: SegmenterNet, ct: Volume) -> Volume:
-    """Labels of a CT in HU on its own grid; the network works on its spacing, cropped to what is denser than air."""
+def run(model: SegmenterNet, ct: Volume, pet: Volume | None = None) -> Volume:
+    """Labels of a CT in HU on its own grid; the network works on its spacing, cropped to what is denser than air.
+
+    Where a PET (SUVbw) does not reach, there is no uptake.
+    """
     import torch
+    from torch.nn import functional
 
     from vct.segmenter.network import AIR_HU
 
     step = model.config.spacing_mm
     fine = ct.resampled(ct.grid.resampled((step, step, step)))
     box = _box(fine)
-    hu = torch.from_numpy(np.ascontiguousarray(fine.data[box]))
-    multiple = model.config.multiple
-    room = [edge for size in reversed(hu.shape) for edge in (0, -size % multiple)]
+    images = [fine] if pet is None else [fine, pet.resampled(fine.grid)]
+    parts = [torch.from_numpy(np.ascontiguousarray(image.data[box], dtype=np.float32)) for image in images]
+    size = parts[0].shape
+    room = [edge for length in reversed(size) for edge in (0, -length % model.config.multiple)]
+    fills = (AIR_HU, 0.0)
+    padded = [functional.pad(part, room, value=fill)[None] for part, fill in zip(parts, fills, strict=False)]
     with torch.inference_mode():
-        found = model(torch.nn.functional.pad(hu, room, value=AIR_HU)[None])[0].numpy()
+        found = model(*padded)[0].numpy()
     numbers = np.array([0, *(STRUCTURES[name] for name in model.config.names)], dtype=np.uint8)
     data = np.zeros(fine.data.shape, dtype=np.uint8)
-    data[box] = numbers[found[tuple(slice(size) for size in hu.shape)]]
+    data[box] = numbers[found[tuple(slice(length) for length in size)]]
     return Volume(data=data, grid=fine.grid, unit="label").resampled(ct.grid)
 
 

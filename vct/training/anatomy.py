@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +13,17 @@ from torch import nn
 from vct.checkpoint import Checkpoint
 from vct.engine.cascade.anatomy import FATS, SKIN_SCALE, VOLUME_SCALE, VOLUMES, Anatomy, AnatomyConfig
 from vct.engine.cascade.blueprints import LOOKS
+from vct.engine.cascade.blur import missing_blur
 from vct.engine.cascade.codes import KNOTS, CodeConfig, CodeModel, features
 from vct.engine.cascade.conditioning import demographics
-from vct.engine.cascade.day import COMMON_SD, OWN_SD, OWN_SDS
+from vct.engine.cascade.day import COMMON_SD, OWN_SD, OWN_SDS, DayToDay
 from vct.engine.cascade.denoiser import SIGMA_DATA, draw_sigma, stratified
 from vct.engine.cascade.grid import grid_for
 from vct.engine.cascade.skin import axis_of, thickness
 from vct.engine.cascade.spline import Spans
 from vct.engine.cascade.texture import grain_of
 from vct.engine.cascade.tissues import tissue_table
+from vct.engine.cascade.visit import base_of
 from vct.engine.cascade.volumes import organ_log_ml
 from vct.errors import InputError
 from vct.plausibility import LOOK_SIZE, look
@@ -33,11 +35,13 @@ from vct.volume import Volume
 
 FEWEST_BODIES = 8
 _RIDGE = 1.0
-_KEPT_VARIANCE = 0.98
+_KEPT_VARIANCE = 0.999
 _MOST_MODES = 64
+_LEAST_KEPT = 0.3
+"""Of a number's spread: with less the modes say nothing of it, and it stays as it is (assumed)."""
 _EDGE = 0.2
 _LEAST_SUV = 0.02
-_COMPARED = 12
+_COMPARED = 32
 _MOST_LN, _MOST_HU = 0.5, 60.0
 """What differs by more is another anatomy (gas, a vessel), not texture. Assumed."""
 
@@ -98,17 +102,23 @@ def describe(bodies: Bodies, sex: str, cache: Path, say: Callable[[str], None] =
 
 @torch.no_grad()
 def _compare(anatomy: Anatomy, bodies: Bodies, indices: Sequence[int], raw: torch.Tensor, factors: np.ndarray) -> None:
-    """Calibrate uptake and measure texture on at most 12 bodies, rendered from their own fields and factors.
+    """Calibrate blur and uptake and measure texture on at most 32 bodies, rendered from their own fields and factors.
 
-    Carrying a painted body blurs it by up to a voxel, which costs small hot organs some uptake a second time: their
-    borders were part of the measured means already. The mean factors are shifted so that rendered bodies measure,
+    Where bowel and fat trade places a painted PET is sharper than a scanner's; it is blurred until it is as smooth as
+    the bodies'. Carrying a painted body blurs it too, which costs small hot organs some uptake a second time: their
+    borders were part of the measured means already. Each breathes as on a day of its own, as the bodies do between CT
+    and PET. The mean factors are shifted so that rendered bodies measure,
     tissue by tissue, what the training bodies do. What then differs well inside a tissue is its texture.
     """
+    rows = range(0, len(raw), -(-len(raw) // _COMPARED))
+    anatomy.blur_mm.fill_(_missing_blur_mm(anatomy, bodies, {indices[row]: raw[row] for row in list(rows)[::4]}))
     tissues, names = len(anatomy.config.tissues), tissue_table()[1]
     own = [names.index(name) for name in anatomy.config.tissues]
     missed, residuals, places = [], [], []
-    for row in range(0, len(raw), -(-len(raw) // _COMPARED)):
-        seen = anatomy.render(anatomy.split(raw[row]), anatomy.config.spacing_mm)
+    for row in rows:
+        day = DayToDay().draw(str(row), "compared", 0)
+        body = replace(anatomy.split(raw[row]), lag_mm=day.lag_mm(base_of(_labels(bodies, indices[row]))))
+        seen = anatomy.render(body, anatomy.config.spacing_mm)
         suv, hu = means_by_tissue(seen.labels.numpy(), seen.pet.numpy(), seen.ct.numpy())
         found = np.concatenate((np.log(np.maximum(suv[own], _LEAST_SUV)), hu[own] / 100.0))
         missed.append(factors[row] - found)
@@ -123,6 +133,16 @@ def _compare(anatomy: Anatomy, bodies: Bodies, indices: Sequence[int], raw: torc
     anatomy.grain.copy_(grain_of(residuals, places, tissues, anatomy.config.spacing_mm))
 
 
+def _missing_blur_mm(anatomy: Anatomy, bodies: Bodies, raw: Mapping[int, torch.Tensor]) -> float:
+    """Standard deviation, the median body's, of the blur that rendered bodies lack; of some bodies by index."""
+    spacing_mm = anatomy.config.spacing_mm
+    found = [
+        missing_blur(anatomy.render(anatomy.split(vector), spacing_mm).pet, bodies.images([index])[1][0])
+        for index, vector in raw.items()
+    ]
+    return spacing_mm * float(np.median(found))
+
+
 def _labels(bodies: Bodies, index: int) -> torch.Tensor:
     return torch.from_numpy(np.array(bodies.labels[index]))
 
@@ -133,7 +153,8 @@ def fit_code(
     """A code model of bodies `raw` (N, sum of blocks), without a trained network, and their white codes (N, modes).
 
     Principal modes are found block by block (shape, uptake), their correlation is shrunk towards none. The last
-    `shaped` numbers are replaced by their normal scores, of the same spread, before.
+    `shaped` numbers are replaced by their normal scores, of the same spread, before; after, they get back what the
+    modes that are left out, and the shrinking, took off their spread.
     """
     design = features(condition).double()
     penalty = _RIDGE * torch.eye(design.shape[1], dtype=torch.float64)
@@ -156,10 +177,11 @@ def fit_code(
     model = CodeModel(CodeConfig(raw=raw.shape[1], shaped=shaped, modes=score.shape[1], width=width))
     model.mean.copy_(mean)
     model.modes.copy_(torch.cat(modes))
-    model.modes[:, first:] /= spread
+    model.mix.copy_(torch.linalg.cholesky(shrunk_correlation(score)))
     if shaped:
         model.quantiles.copy_(torch.quantile(own, torch.special.ndtr(KNOTS.double()), dim=0))
-    model.mix.copy_(torch.linalg.cholesky(shrunk_correlation(score)))
+        kept = (model.mix.T @ model.modes[:, first:]).norm(dim=0)
+        model.modes[:, first:] /= torch.where(kept > _LEAST_KEPT * spread.float(), kept, spread.float())
     margin = _EDGE * condition.std(dim=0)
     model.low.copy_(condition.amin(dim=0) - margin)
     model.high.copy_(condition.amax(dim=0) + margin)

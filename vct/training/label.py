@@ -32,12 +32,12 @@ def label_folder(folder: Path, segmenter: str = "auto", segmentations: Path | No
         own = Study(layout="challenge", patient=patient.id, study=patient.id)
         finished = given(segmentations, own) if segmentations else None
         if finished or not path.is_file():
-            ct = read_volume(folder, patient.id, "ct")
+            ct, pet = (read_volume(folder, patient.id, name) for name in ("ct", "pet"))
             if finished:
                 found = checked(read(finished, "label"))
             elif chosen:
                 with tempfile.TemporaryDirectory() as scratch:
-                    found = segment(chosen, ct, Path(scratch))
+                    found = segment(chosen, ct, pet, Path(scratch))
             else:
                 raise InputError(
                     f"{folder / patient.id}: no segmentation, and no segmenter is installed; give --segmentations or "

@@ -22,7 +22,7 @@ from vct.engine.cascade.conditioning import demographics
 from vct.engine.cascade.day import DayToDay
 from vct.engine.cascade.grid import grid_for
 from vct.engine.cascade.intensity import decode
-from vct.engine.cascade.sampler import DEFAULT, volume_noise
+from vct.engine.cascade.sampler import DEFAULT, QUICK, volume_noise
 from vct.engine.cascade.superres import FACTOR
 from vct.records import Patient, Scan, Snapshot, Visit
 from vct.structures import labels_of
@@ -96,7 +96,7 @@ class SuperresLook:
             true_ct, true_pet = (part[0] for part in self.bodies.images([row]))
             coarse = [functional.avg_pool3d(part[None], FACTOR)[0].to(device) for part in (true_ct, true_pet)]
             condition = demographics([patient])[0].to(device)
-            fine = superres.refine(*coarse, condition, self.bodies.spacing_mm, DEFAULT, _SEED, patient.id, "look")
+            fine = superres.refine(*coarse, condition, self.bodies.spacing_mm, QUICK, _SEED, patient.id, "look")
             ct, pet = (part.cpu() for part in fine)
             labels = np.asarray(self.bodies.labels[row])
             for organ in ORGANS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from vct.training.flesh import with_flesh
 from vct.training.load_study import Loaded, load_study
 from vct.training.segment import NETWORK, given, segment
 from vct.training.studies import Study
-from vct.training.torso import find_torso
+from vct.training.torso import Torso, find_torso
 from vct.volume import Volume
 
 PLACEHOLDER_HU = -1024.0
@@ -90,8 +90,7 @@ def _prepare(order: Order, study: Study, scratch: Path) -> None:
         complete(person)
     loaded = load_study(study, person)
     person = complete(loaded.person)
-    labels = _labels(order, study, loaded, scratch)
-    torso = find_torso(loaded.ct, labels)
+    labels, torso = _torso(order, study, loaded, scratch)
     _covered(loaded.pet, torso.bottom_mm, torso.top_mm)
     grid = grid_for(torso.length_mm, order.spacing_mm, torso.bottom_mm, torso.center_mm)
     ct = loaded.ct.resampled(grid)
@@ -100,10 +99,7 @@ def _prepare(order: Order, study: Study, scratch: Path) -> None:
     loaded.pet.resampled(grid).save(scratch / "pet.nii.gz", note="")
     if loaded.lesions is not None:
         loaded.lesions.resampled(grid).save(scratch / "lesions.nii.gz", note="")
-    notes = [*loaded.notes, f"torso: {torso.how}"]
-    if labels is None and order.segmenter == NETWORK:
-        labels = segment(NETWORK, ct, scratch)
-        notes.append(f"organs: {BY_NETWORK}")
+    notes = [*loaded.notes, f"torso: {torso.how}", *([f"organs: {BY_NETWORK}"] if torso.by_network else [])]
     if labels is not None:
         with_flesh(ct, labels.resampled(grid)).save(scratch / "labels.nii.gz", note="")
     patient = "P" + new_id(order.key, study.patient)
@@ -111,8 +107,24 @@ def _prepare(order: Order, study: Study, scratch: Path) -> None:
     write_aside(scratch / RECORD, json.dumps(record).encode())
 
 
+def _torso(order: Order, study: Study, loaded: Loaded, scratch: Path) -> tuple[Volume | None, Torso]:
+    """Organ labels, where anybody knows them, and the torso by them.
+
+    Where the shipped network, which has seen neither heads nor legs, does not find both ends, rules on the CT do.
+    """
+    labels = _labels(order, study, loaded, scratch)
+    if labels is not None or order.segmenter != NETWORK:
+        return labels, find_torso(loaded.ct, labels)
+    labels = segment(NETWORK, loaded.ct, loaded.pet, scratch)
+    try:
+        torso = find_torso(loaded.ct, labels)
+    except Refused:
+        torso = find_torso(loaded.ct, None)
+    return labels, replace(torso, by_network=True)
+
+
 def _labels(order: Order, study: Study, loaded: Loaded, scratch: Path) -> Volume | None:
-    """Of the whole scan. The shipped network, which knows torsos only, comes after the crop."""
+    """Of the whole scan, but for the shipped network's."""
     own = given(order.segmentations, study) if order.segmentations else None
     if own:
         return checked(read(own, "label"))
@@ -121,7 +133,7 @@ def _labels(order: Order, study: Study, loaded: Loaded, scratch: Path) -> Volume
     apart = scratch / "segmenter"
     apart.mkdir()
     try:
-        return segment(order.segmenter, loaded.ct, apart)
+        return segment(order.segmenter, loaded.ct, loaded.pet, apart)
     finally:
         shutil.rmtree(apart, ignore_errors=True)
 

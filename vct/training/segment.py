@@ -43,9 +43,12 @@ def given(folder: Path, study: Study) -> Path | None:
     return None
 
 
-def segment(segmenter: str, ct: Volume, scratch: Path) -> Volume:
-    """Labels of a CT by what `find_segmenter` found; a program is run in `scratch`. Raises Refused where it fails."""
+def segment(segmenter: str, ct: Volume, pet: Volume, scratch: Path) -> Volume:
+    """Labels of a CT by what `find_segmenter` found; a program, which reads no PET, is run in `scratch`.
+
+    Raises Refused where it fails.
+    """
     try:
-        return Network().segment(ct) if segmenter == NETWORK else run(segmenter, ct, scratch)
+        return Network().segment(ct, pet) if segmenter == NETWORK else run(segmenter, ct, scratch)
     except InputError as error:
         raise Refused("segmentation failed", str(error)) from None

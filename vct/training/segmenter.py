@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from vct.checkpoint import Checkpoint
+from vct.engine.cascade.blur import blurred
 from vct.segmenter.network import AIR_HU, SegmenterConfig, SegmenterNet
 from vct.segmenter.shipped import KIND, SEEN_HU
 from vct.structures import STRUCTURES
@@ -24,21 +25,28 @@ CUT_SHARE, LEFT_MM = 0.5, (200.0, 500.0)
 BLUR_SD_MM, NOISE_HU = 1.5, 25.0
 """Most blur (a sharp kernel has none), and most noise; both drawn evenly, noise in half of all scans."""
 OFFSET_SD_HU, CONTRAST_SD = 5.0, 0.1
-"""Calibration, and how far soft tissues stand apart. All of these are assumed."""
+"""Calibration, and how far soft tissues stand apart."""
+PET_SHARE, OFF_SD_MM = 0.75, 2.0
+"""How often a scan has a PET, and how far it lies from the CT along each axis, for which breath is most to blame."""
+PET_BLUR_SD_MM, PET_NOISE, UPTAKE_SD = 2.5, 0.3, 0.15
+"""Most blur and most noise (share of the SUV) beyond what the PETs carry, and the spread of ln SUV from day to day."""
+MOST_SPOTS, SPOT_MM, SPOT_SUV = 10, (8.0, 60.0), (2.0, 20.0)
+"""Lesions on half of all PETs: how many, their full widths and their peaks. All of these are assumed."""
 MARGIN_MM = 24.0
 SAMPLES = 1000
 """Voxels of each structure that the loss looks at, where there are more; weighted as if it looked at all."""
 
 
-CALIBRATED_ON, ROUNDS, ROUND = 24, 40, 0.3
-"""Examples on which volumes are put right, and how often by which share of the log of what is missed (assumed)."""
+CALIBRATED_ON, ROUNDS, ROUND = 32, 60, 0.5
+"""Bodies on which volumes are put right, and how often by which share of the log of what is missed (assumed)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """HU (X, Y, Z) float32 and class indices (X, Y, Z) int64."""
+    """HU (X, Y, Z) float32, SUVbw alike where there is a PET, and class indices (X, Y, Z) int64."""
 
     hu: torch.Tensor
+    suv: torch.Tensor | None
     classes: torch.Tensor
 
 
@@ -62,26 +70,49 @@ class SegmenterTask:
         for _ in range(batch):
             example = self.example(draw)
             chosen, weight = _chosen(example.classes, 1 + len(self.config.names), draw.torch)
-            given = (example.hu, chosen, example.classes.flatten()[chosen], weight)
-            parts.append(model.loss(*(item.to(device) for item in given)))  # type: ignore[operator]
+            images = [None if image is None else image.to(device) for image in (example.hu, example.suv)]
+            named = [item.to(device) for item in (chosen, example.classes.flatten()[chosen], weight)]
+            parts.append(model.loss(*images, *named))  # type: ignore[operator]
         return torch.stack(parts).mean()
 
-    def example(self, draw: Draw) -> Example:
+    def example(self, draw: Draw, pet_share: float = PET_SHARE) -> Example:
         """A body at the network's spacing in a new pose and a new scanner."""
         row = int(draw.numpy.integers(int(self._ends[-1])))
-        owner = int(np.searchsorted(self._ends, row, side="right"))
-        bodies, row = self.sets[owner], row - int(self._ends[owner - 1] if owner else 0)
-        hu = torch.from_numpy(np.asarray(bodies.ct[row], dtype=np.float32))
-        labels = torch.from_numpy(np.asarray(bodies.labels[row], dtype=np.uint8))
-        step = bodies.spacing_mm
-        spacing = (step, step, bodies.lengths_mm[row] / hu.shape[2])
-        hu, labels = self._posed(hu, labels, spacing, draw)
-        return Example(hu=_spoiled(hu, self.config.spacing_mm, draw), classes=self._classes[labels.long()])
+        bodies, row = self._body(row)
+        ct, pet, labels = (
+            torch.from_numpy(np.asarray(stored[row], dtype=np.float32))
+            for stored in (bodies.ct, bodies.pet, bodies.labels)
+        )
+        spacing = (bodies.spacing_mm, bodies.spacing_mm, bodies.lengths_mm[row] / ct.shape[2])
+        place, half = self._pose(ct, spacing, draw)
+        hu = _spoiled(_moved(ct - AIR_HU, place / half) + AIR_HU, self.config.spacing_mm, draw)
+        suv = None
+        if draw.numpy.random() < pet_share:
+            off = torch.from_numpy((OFF_SD_MM * draw.numpy.standard_normal(3)).astype(np.float32))
+            suv = _spoiled_pet(_moved(pet, (place + off) / half), hu, self.config.spacing_mm, draw)
+        named = _moved(labels, place / half, mode="nearest").to(torch.long)
+        return Example(hu=hu, suv=suv, classes=self._classes[named])
 
-    def _posed(
-        self, hu: torch.Tensor, labels: torch.Tensor, spacing_mm: tuple[float, float, float], draw: Draw
+    def as_it_is(self, row: int) -> Example:
+        """A body as it lies, with its PET, in blocks that the network takes."""
+        bodies, row = self._body(row)
+        room = [edge for size in reversed(bodies.labels.shape[1:]) for edge in (0, -size % self.config.multiple)]
+        ct, pet, labels = (
+            functional.pad(torch.from_numpy(np.asarray(stored[row], dtype=np.float32)), room, value=beyond)
+            for stored, beyond in ((bodies.ct, AIR_HU), (bodies.pet, 0.0), (bodies.labels, 0.0))
+        )
+        return Example(hu=ct, suv=pet, classes=self._classes[labels.long()])
+
+    def _body(self, row: int) -> tuple[Bodies, int]:
+        """The set that holds a row of all of them, and the row there."""
+        owner = int(np.searchsorted(self._ends, row, side="right"))
+        return self.sets[owner], row - int(self._ends[owner - 1] if owner else 0)
+
+    def _pose(
+        self, hu: torch.Tensor, spacing_mm: tuple[float, float, float], draw: Draw
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both at the network's spacing, turned, scaled and shifted, in a field of view about the body."""
+        """Where the voxels of an example lie in a body: (X, Y, Z, 3) mm along z, y, x from its middle, turned, scaled
+        and shifted, in a field of view about the body; and half of the body's volume in mm (3,), by the same order."""
         rng, size = draw.numpy, hu.shape
         scale = np.exp(SCALE_SD * rng.standard_normal() + SCALE_SD / 2.0 * rng.standard_normal(3))
         turn = _rotation(np.deg2rad(TURN_SD_DEG) * rng.standard_normal(3))
@@ -96,33 +127,36 @@ class SegmenterTask:
         ]
         middle = (low + high) / 2.0 + SHIFT_SD_MM * rng.standard_normal(3)
         axes = [(np.arange(n) - (n - 1) / 2.0) * step / s for n, s in zip(shape, scale, strict=True)]
-        half = [n * mm / 2.0 for n, mm in zip(size, spacing_mm, strict=True)]
-        grid = torch.zeros(*shape, 3)
+        place = torch.zeros(*shape, 3)
         for out in range(3):
             line = [torch.from_numpy((turn[out, axis] * axes[axis]).astype(np.float32)) for axis in range(3)]
-            at = line[0][:, None, None] + line[1][None, :, None] + line[2][None, None, :] + float(middle[out])
-            grid[..., 2 - out] = at / half[out]
-        moved = functional.grid_sample((hu - AIR_HU)[None, None], grid[None], align_corners=False)[0, 0] + AIR_HU
-        named = functional.grid_sample(labels.float()[None, None], grid[None], mode="nearest", align_corners=False)
-        return moved, named[0, 0].to(torch.uint8)
+            along = line[0][:, None, None] + line[1][None, :, None] + line[2][None, None, :]
+            place[..., 2 - out] = along + float(middle[out])
+        half = [n * mm / 2.0 for n, mm in zip(size, spacing_mm, strict=True)]
+        return place, torch.tensor(half[::-1], dtype=torch.float32)
 
     @torch.no_grad()
     def calibrate(self, seed: int) -> None:
-        """Move the model's `prior` until classes are named, over fresh examples, as often as they are there."""
-        logits, classes, weights = [], [], []
-        for number in range(CALIBRATED_ON):
-            draw = Draw(seed, -1 - number)
-            example = self.example(draw)
-            chosen, weight = _chosen(example.classes, 1 + len(self.config.names), draw.torch)
-            logits.append(self.model.logits(example.hu, chosen))
+        """Move the model's `prior` until classes are named as often as they are there, over bodies as they lie: what
+        spoils examples makes them named too large or too small."""
+        logits: tuple[list[torch.Tensor], ...] = ([], [])
+        classes, weights = [], []
+        every = int(self._ends[-1])
+        for row in range(0, every, -(-every // CALIBRATED_ON)):
+            example = self.as_it_is(row)
+            chosen, weight = _chosen(example.classes, 1 + len(self.config.names), Draw(seed, -1 - row).torch)
+            for found, suv in zip(logits, (None, example.suv), strict=True):
+                found.append(self.model.logits(example.hu, suv, chosen))
             classes.append(example.classes.flatten()[chosen])
             weights.append(weight)
-        scores, weight = torch.cat(logits), torch.cat(weights)
-        there = torch.bincount(torch.cat(classes), weight, minlength=scores.shape[1])
-        for _ in range(ROUNDS):
-            named = torch.bincount((scores + self.model.prior).argmax(dim=1), weight, minlength=scores.shape[1])
-            missed = torch.log((there + 1.0) / (named + 1.0)).clamp(-1.0, 1.0)
-            self.model.prior += ROUND * torch.where(there > 0, missed, 0.0)
+        weight = torch.cat(weights)
+        there = torch.bincount(torch.cat(classes), weight, minlength=self.model.prior.shape[1])
+        for prior, found in zip(self.model.prior, logits, strict=True):
+            scores = torch.cat(found)
+            for _ in range(ROUNDS):
+                named = torch.bincount((scores + prior).argmax(dim=1), weight, minlength=len(prior))
+                missed = torch.log((there + 1.0) / (named + 1.0)).clamp(-1.0, 1.0)
+                prior += ROUND * torch.where(there > 0, missed, 0.0)
 
     def checkpoint(self, tensors: dict[str, torch.Tensor]) -> Checkpoint:
         """Kind "segmenter"."""
@@ -177,27 +211,43 @@ def _spoiled(hu: torch.Tensor, spacing_mm: float, draw: Draw) -> torch.Tensor:
     rng = draw.numpy
     soft = hu.clamp(-150.0, 300.0)
     hu = hu + (np.exp(CONTRAST_SD * rng.standard_normal()) - 1.0) * soft + OFFSET_SD_HU * rng.standard_normal()
-    hu = _blurred(hu, rng.uniform(0.0, BLUR_SD_MM) / spacing_mm)
+    hu = blurred(hu, rng.uniform(0.0, BLUR_SD_MM) / spacing_mm)
     if rng.random() < 0.5:
         noise = torch.randn(hu.shape, generator=draw.torch)
-        noise = _blurred(noise, rng.uniform(0.3, 0.8))
+        noise = blurred(noise, rng.uniform(0.3, 0.8))
         hu = hu + float(rng.uniform(0.0, NOISE_HU)) * noise / noise.std()
     return hu.clamp_min(AIR_HU)
 
 
-def _blurred(image: torch.Tensor, sd: float) -> torch.Tensor:
-    """Gaussian blur of (X, Y, Z) by a standard deviation in voxels."""
-    at = torch.arange(-2, 3)
-    kernel = torch.exp(-0.5 * (at / max(sd, 0.05)) ** 2)
-    kernel = kernel / kernel.sum()
-    out = image[None, None]
-    for axis in range(3):
-        shape = [1, 1, 1, 1, 1]
-        shape[2 + axis] = 5
-        padding = [0, 0, 0]
-        padding[axis] = 2
-        out = functional.conv3d(out, kernel.reshape(shape), padding=padding)
-    return out[0, 0]
+def _spoiled_pet(suv: torch.Tensor, hu: torch.Tensor, spacing_mm: float, draw: Draw) -> torch.Tensor:
+    """Another uptake, with lesions, seen by another scanner: scaled, blurred, noisy."""
+    rng = draw.numpy
+    suv = suv * float(np.exp(UPTAKE_SD * rng.standard_normal()))
+    if rng.random() < 0.5:
+        suv = _with_spots(suv, hu, spacing_mm, draw)
+    suv = blurred(suv, rng.uniform(0.0, PET_BLUR_SD_MM) / spacing_mm)
+    noise = blurred(torch.randn(suv.shape, generator=draw.torch), rng.uniform(0.3, 0.8))
+    return (suv * (1.0 + float(rng.uniform(0.0, PET_NOISE)) * noise / noise.std())).clamp_min(0.0)
+
+
+def _with_spots(suv: torch.Tensor, hu: torch.Tensor, spacing_mm: float, draw: Draw) -> torch.Tensor:
+    """Gaussian spots anywhere in the body."""
+    rng, suv = draw.numpy, suv.clone()
+    places = torch.nonzero(hu > SEEN_HU).numpy()
+    for _ in range(int(rng.integers(1, MOST_SPOTS + 1)) if len(places) else 0):
+        at = places[rng.integers(len(places))]
+        sd = float(np.exp(rng.uniform(*np.log(SPOT_MM)))) / 2.355 / spacing_mm
+        reach = int(np.ceil(3.0 * sd))
+        box = tuple(slice(max(0, m - reach), min(n, m + reach + 1)) for m, n in zip(at, suv.shape, strict=True))
+        bell = [torch.exp(-0.5 * ((torch.arange(s.start, s.stop) - m) / sd) ** 2) for s, m in zip(box, at, strict=True)]
+        spot = bell[0][:, None, None] * bell[1][None, :, None] * bell[2][None, None, :]
+        suv[box] = torch.maximum(suv[box], float(rng.uniform(*SPOT_SUV)) * spot)
+    return suv
+
+
+def _moved(image: torch.Tensor, place: torch.Tensor, mode: str = "bilinear") -> torch.Tensor:
+    """An image (X, Y, Z) at places (..., 3) from -1 to 1 along z, y, x; 0 beyond its faces."""
+    return functional.grid_sample(image[None, None], place[None], mode=mode, align_corners=False)[0, 0]
 
 
 def _chosen(classes: torch.Tensor, count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

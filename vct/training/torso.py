@@ -25,16 +25,20 @@ CUT_SHARE = 0.2
 LENGTH_MM = (400.0, 1000.0)
 CLAVICLES = ("clavicula_left", "clavicula_right")
 HIPS = ("hip_left", "hip_right")
+LEAST_ML: dict[tuple[str, ...], float] = {CLAVICLES: 1.0, HIPS: 20.0}
+"""What a segmenter must show of one of them: a tenth of an adult's or less (assumed)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Torso:
-    """The torso's lower and upper end along z and its middle across, in patient mm, and how they were found."""
+    """The torso's lower and upper end along z and its middle across, in patient mm, and how they were found; whether
+    the shipped network labelled it."""
 
     bottom_mm: float
     top_mm: float
     center_mm: tuple[float, float]
     how: str
+    by_network: bool = False
 
     @property
     def length_mm(self) -> float:
@@ -86,10 +90,12 @@ def body_of(hu: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(body)
 
 
-def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _largest(mask: NDArray[np.bool_], touching: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+    """The largest piece; `touching` (3, 3, 3) says which neighbours belong together, by default those with a face in
+    common."""
     from scipy import ndimage
 
-    numbers, count = ndimage.label(mask)
+    numbers, count = ndimage.label(mask, touching)
     if count == 0:
         raise Refused("wrong units", "the CT shows no body: is it in HU?")
     sizes = np.bincount(numbers.ravel())
@@ -164,7 +170,18 @@ def _middle(seen: NDArray[np.bool_], volume: Volume, axis: int) -> float:
 
 
 def _rows(labels: Volume, names: tuple[str, ...]) -> NDArray[np.intp]:
-    seen = np.isin(labels.data, [STRUCTURES[name] for name in names]).any(axis=(0, 1))
+    """Slices that show the largest piece of one of the structures: a stray voxel in the neck is no clavicle."""
+    from scipy import ndimage
+
+    least = LEAST_ML[names] / labels.grid.voxel_ml
+    seen = np.zeros(labels.grid.shape[2], dtype=bool)
+    for name in names:
+        mask = labels.data == STRUCTURES[name]
+        if mask.any():
+            box = ndimage.find_objects(mask.view(np.uint8))[0]
+            piece = _largest(mask[box], np.ones((3, 3, 3), dtype=bool))
+            if piece.sum() >= least:
+                seen[box[2]] |= piece.any(axis=(0, 1))
     found = np.flatnonzero(seen)
     if not found.size:
         raise Refused("truncated field of view", f"the labels show no {' or '.join(names)}")

@@ -22,8 +22,10 @@ from vct.training.data import prepare
 from vct.training.journal import Journal
 from vct.training.looks import LowresLook, SuperresLook, look_at_anatomy
 from vct.training.loop import Settings, averaged, is_first_process, train
+from vct.training.organs import read_numbers
 from vct.training.segmenter import SegmenterTask, names_in
 from vct.training.tasks import LowresTask, SuperresTask
+from vct.training.volumes import retold
 
 CACHE = "prepared"
 CODE_SETTINGS = Settings(steps=3000, batch=256, learning_rate=5e-4, weight_decay=0.05, log_steps=500)
@@ -40,8 +42,11 @@ def train_anatomy(
     settings: Settings = CODE_SETTINGS,
     say: Say = lambda _: None,
     spacing_mm: float = CANONICAL_MM,
+    numbers: Path | None = None,
 ) -> str:
     """Register the bodies in `data`, describe them, train the codes; writes the anatomy weights and returns their hash.
+
+    `numbers` is a table of organ volumes of more people than have scans (`vct.training.volumes`).
 
     The code network is kept as it was when it did best on the bodies that it has not seen, and left silent where it
     never beat the Gaussian. Minutes bound the whole call: when they end before every body is registered, nothing but
@@ -54,6 +59,9 @@ def train_anatomy(
         for sex in sorted({patient.sex for patient in bodies.patients}):
             with seeded(settings.seed):
                 fitted = describe(bodies, sex, out / CACHE, clock)
+            if numbers:
+                told = retold(fitted.anatomy, bodies.length(), read_numbers(numbers), sex)
+                say(f"{sex}: volumes of {', '.join(told)} from {numbers.name}")
             task = CodeTask(fitted, sex, bodies.about)
             before, after, steps = _train_code(task, out / f"code-{sex}", settings, clock)
             bodies_modes = f"{len(fitted.white)} bodies, {fitted.white.shape[1]} modes"

@@ -7,16 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from vct.cli import app
 from vct.engine.atlas import Atlas
 from vct.engine.atlas.composition import composition, fat_fraction
 from vct.engine.atlas.demographics import body_size
 from vct.engine.atlas.uptake import AUTOPET, draw_uptake, predicted
 from vct.errors import InputError
-from vct.records import Patient
+from vct.records import Patient, Snapshot
 from vct.rng import stream
 from vct.training.folder import read_imaging
-from vct.training.population import Order, draw_patients, sample
+from vct.training.organs import measure, read_numbers
+from vct.training.population import DAY0, Order, draw_patients, sample
 
 
 def test_population_resumes_to_the_same_bytes(atlas_folder: Path, tmp_path: Path) -> None:
@@ -32,6 +35,23 @@ def test_population_resumes_to_the_same_bytes(atlas_folder: Path, tmp_path: Path
     assert read_imaging(tmp_path / "a")["noise_cov"] == engine.noise_cov
     with pytest.raises(InputError, match=r"holds scans of atlas.*seed 5 .*seed 6"):
         list(sample(replace(order, seed=6), patients))
+
+
+def test_what_is_planned_is_what_is_painted(atlas_folder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "planned.csv"
+    done = CliRunner().invoke(app, ["atlas", "plan", str(atlas_folder), "-n", "3", "--seed", "5", "--out", str(table)])
+    assert done.exit_code == 0, done.output
+    told = {(item.scan, item.organ, item.quantity): item.value for item in read_numbers(table)}
+    engine = Atlas(folder=atlas_folder, spacing_mm=8.0)
+    for who in draw_patients(atlas_folder, 3, seed=5):
+        scan = engine.generate(Snapshot(patient=who, visit=DAY0), 5)
+        numbers = measure(who.id, who, scan.pet, scan.labels)
+        found = {item.organ: item.value for item in numbers if item.quantity == "volume_ml"}
+        day_sd = 0.06  # of ln SUV: another day of the same person
+        assert np.log(told[who.id, "liver", "suv_mean"] / scan.planted_suv["liver"]) == pytest.approx(
+            0.0, abs=5.0 * day_sd
+        )
+        assert told[who.id, "lungs", "volume_ml"] == pytest.approx(found["lungs"], rel=0.15)
 
 
 def patient(**known) -> Patient:

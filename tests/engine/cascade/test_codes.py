@@ -2,14 +2,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from vct.engine.cascade.codes import CodeConfig, CodeModel, features  # noqa: E402
+from vct.engine.cascade.codes import FEATURES, CodeConfig, CodeModel, features  # noqa: E402
 from vct.engine.cascade.sampler import THOROUGH  # noqa: E402
 
 
 def model(modes=3, raw=6):
     generator = torch.Generator().manual_seed(0)
     made = CodeModel(CodeConfig(raw=raw, modes=modes, width=16, blocks=1))
-    made.mean.copy_(torch.randn(5, raw, generator=generator))
+    made.mean.copy_(torch.randn(FEATURES, raw, generator=generator))
     made.modes.copy_(torch.randn(modes, raw, generator=generator))
     made.mix.copy_(torch.linalg.cholesky(torch.tensor([[1.0, 0.5, 0.2], [0.5, 1.0, 0.0], [0.2, 0.0, 1.0]])))
     return made.eval()
@@ -41,4 +41,4 @@ def test_demographics_beyond_training_are_held_at_its_edge():
 
 
 def test_features_leave_the_sex_out():
-    assert features(torch.tensor([[1.0, 2.0, 3.0, 4.0]])).tolist() == [[1.0, 2.0, 3.0, 4.0, 16.0]]
+    assert features(torch.tensor([[1.0, 2.0, 3.0, 4.0]])).tolist() == [[1.0, 2.0, 3.0, 4.0, 4.0, 16.0]]

@@ -5,6 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from vct.engine.cascade.anatomy import raised  # noqa: E402
 from vct.engine.cascade.day import DOME_MM, PLATEAU_MM, Day, DayToDay  # noqa: E402
 from vct.engine.cascade.door import weights_folder  # noqa: E402
 from vct.engine.cascade.engine import Cascade  # noqa: E402
@@ -32,6 +33,22 @@ def test_uptake_varies_as_asked_and_does_not_drift(common, own) -> None:
     shared = common**2 / (common**2 + own**2)
     assert np.corrcoef(pairs.T)[0, 1] == pytest.approx(shared, abs=0.12)
     assert (days[:, :, 0] == 1.0).all()
+
+
+def test_the_diaphragm_stands_elsewhere_on_the_pet() -> None:
+    lags = np.array([DayToDay(mismatch_mm=7.5).draw(f"P{number}", "one", 7).mismatch_mm for number in range(400)])
+    assert lags.mean() == pytest.approx(-1.0, abs=1.2)
+    assert lags.std() == pytest.approx(7.0, abs=0.8)
+    assert DayToDay().draw("P1", "one", 7).mismatch_mm == 0.0
+    day = Day(factors=np.ones(1), shift_mm=(0.0, 0.0, 0.0), breath_mm=0.0, mismatch_mm=8.0)
+    lag = day.lag_mm(300.0)
+    assert float(lag.max()) == pytest.approx(8.0)
+    assert float(lag[0]) < 0.1
+    image = torch.zeros(2, 2, 192)
+    image[..., 80] = image[..., 5] = 1.0
+    found = raised(image, lag)
+    assert found[0, 0, 78:85].tolist() == pytest.approx([0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0], abs=0.02)
+    assert float(found[0, 0, 5]) == pytest.approx(1.0, abs=0.02)
 
 
 def moved(day: Day, base: float, spacing_mm: float = 8.0):

@@ -119,7 +119,7 @@ def test_stage_two_halves_the_spacing_and_keeps_the_averages():
     refine = Superres(SuperresConfig(network=tiny, tile=(112, 112, 96), margin=4))
     torch.nn.init.normal_(refine.denoiser.network.head_out.weight, std=0.05)
     refine.spread.fill_(0.05)
-    made = engine(4.0, refine.eval(), schedule=Schedule(steps=2))
+    made = engine(4.0, refine.eval(), refining=Schedule(steps=2))
     fine, coarse = made.generate(snapshot(), 1), engine(8.0).generate(snapshot(), 1)
     assert fine.ct.grid.shape == (112, 112, 192)
     pooled = fine.ct.data.reshape(56, 2, 56, 2, 96, 2).mean(axis=(1, 3, 5))
@@ -132,7 +132,7 @@ class Halves(Segmenter):
 
     kind: str = "halves"
 
-    def segment(self, ct):
+    def segment(self, ct, pet=None):
         data = np.zeros(ct.data.shape, np.uint8)
         data[: len(data) // 2] = STRUCTURES["liver"]
         return Volume(data=data, grid=ct.grid, unit="label")

@@ -18,7 +18,7 @@ def test_every_structure_has_a_tissue_and_air_has_none():
     ("structure", "tissue"),
     [
         ("heart_myocardium", "myocardium"),
-        ("heart_ventricle_left", "blood"),
+        ("heart_ventricle_left", "heart_chambers"),
         ("lung_middle_lobe_right", "lungs"),
         ("torso_fat", "fat"),
         ("liver", "liver"),

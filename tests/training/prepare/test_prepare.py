@@ -133,25 +133,33 @@ def test_a_segmenter_command(challenge, body, tmp_path) -> None:
         prepare(challenge, tmp_path / "no", segmenter="no-such-segmenter")
 
 
-def test_the_shipped_network_labels_the_torso_and_the_record_says_so(challenge, body, tmp_path, monkeypatch) -> None:
-    """A stand-in for the network sees the cropped torso only."""
+@pytest.mark.parametrize("knows_clavicles", [True, False])
+def test_the_shipped_network_labels_the_torso_and_tells_its_ends(
+    challenge, body, tmp_path, monkeypatch, knows_clavicles
+) -> None:
+    """A stand-in for the network sees the whole scan. Without its clavicles rules tell the ends."""
     pytest.importorskip("monai")
     seen = []
 
-    def segment(_, ct):
-        seen.append(ct.grid)
-        return body.labels.resampled(ct.grid)
+    def segment(_, ct, pet):
+        seen.append((ct.grid, pet.unit))
+        labels = replace(body.labels, data=body.labels.data.copy())
+        if not knows_clavicles:
+            labels.data[np.isin(labels.data, [STRUCTURES["clavicula_left"], STRUCTURES["clavicula_right"]])] = 0
+        return labels
 
     monkeypatch.setattr(Network, "segment", segment)
     monkeypatch.setenv("PATH", str(tmp_path))
     prepare(challenge, tmp_path / "out", spacing_mm=8.0)
     found = [path.parent for path in (tmp_path / "out").glob("*/labels.nii.gz")]
-    assert len(found) == len(seen) == 2
-    assert {grid.shape for grid in seen} == {shape_at(8.0)}
+    assert len(found) == 2
+    assert seen == [(body.ct.grid, "SUVbw")] * 2
+    told = "by their labels" if knows_clavicles else "by rules on the CT"
     for folder in found:
-        assert any(
-            "by the shipped network" in note for note in json.loads((folder / "study.json").read_text())["notes"]
-        )
+        notes = json.loads((folder / "study.json").read_text())["notes"]
+        assert any("by the shipped network" in note for note in notes)
+        assert any(told in note for note in notes)
+        assert read_volume(folder.parent, folder.name, "labels").grid.shape == shape_at(8.0)
 
 
 def test_the_nnunet_layout_without_psma(body, tmp_path) -> None:

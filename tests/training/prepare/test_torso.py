@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from vct.structures import STRUCTURES
 from vct.training.demographics import Refused
 from vct.training.torso import find_torso
 from vct.volume import Volume
@@ -16,6 +17,23 @@ def test_from_labels(body, ends_mm) -> None:
     found = find_torso(body.ct, body.labels)
     assert (found.bottom_mm, found.top_mm) == pytest.approx(ends_mm, abs=body.ct.grid.spacing_mm[2])
     assert found.center_mm == pytest.approx((0.0, 0.0), abs=10.0)
+
+
+def test_a_stray_voxel_is_no_clavicle(body, ends_mm) -> None:
+    labels = replace(body.labels, data=body.labels.data.copy())
+    labels.data[40, 40, -3] = STRUCTURES["clavicula_left"]
+    labels.data[40, 40, 2] = STRUCTURES["hip_right"]
+    found = find_torso(body.ct, labels)
+    assert (found.bottom_mm, found.top_mm) == pytest.approx(ends_mm, abs=body.ct.grid.spacing_mm[2])
+
+
+def test_a_hip_of_a_few_voxels_is_none(body) -> None:
+    labels = replace(body.labels, data=body.labels.data.copy())
+    for name in ("hip_left", "hip_right"):
+        places = np.argwhere(labels.data == STRUCTURES[name])[20:]
+        labels.data[tuple(places.T)] = 0
+    with pytest.raises(Refused, match="the labels show no hip_left or hip_right"):
+        find_torso(body.ct, labels)
 
 
 @pytest.mark.parametrize("spacing", [(4.1, 4.1, 5.0), (2.6, 2.6, 3.0)])

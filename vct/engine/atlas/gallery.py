@@ -14,7 +14,7 @@ from vct.structures import labels_of
 
 SEXES: tuple[Sex, ...] = ("F", "M")
 AGES = (35.0, 70.0)
-BMIS = (19.0, 26.0, 38.0)
+BMIS = (19.0, 24.0, 30.0, 38.0)
 HEIGHT_CM = {"F": 163.0, "M": 177.0}
 CT_WINDOW_HU = (-160.0, 240.0)
 PET_TOP_SUV = 6.0

@@ -13,8 +13,9 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
+from vct.engine.cascade.blur import blurred
 from vct.engine.cascade.codes import CodeConfig, CodeModel
-from vct.engine.cascade.grid import shape_at
+from vct.engine.cascade.grid import NOMINAL_Z_MM, shape_at
 from vct.engine.cascade.mesentery import traded
 from vct.engine.cascade.skin import ANGLES, LEVELS, clothed, depths
 from vct.engine.cascade.spline import Spans, field, lattice_shape, warped
@@ -75,13 +76,14 @@ class AnatomyConfig(Part):
 class Blueprint:
     """A drawn body: displacement coefficients (3, i, j, k) in mm; thickness under the skin as `skin.thickness` has it,
     (angles, levels); mean SUV and HU by tissue, both (tissues,); ln ml of the volumes and of `FATS` on a torso of
-    nominal length, (volumes + 2,)."""
+    nominal length, (volumes + 2,); and how far the PET lies above the CT, (heights,) mm evenly along z."""
 
     coefficients: torch.Tensor
     thickness: torch.Tensor
     suv: torch.Tensor
     hu: torch.Tensor
     log_ml: torch.Tensor
+    lag_mm: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +100,8 @@ class Anatomy(nn.Module):
 
     Buffers, (X, Y, Z) at `config.spacing_mm`: `labels` uint8; `pattern`, the SUV over its tissue's mean; `relief`, the
     HU minus its tissue's mean, and the couch's own outside. `axis` (2, Z) is the line that the skin is seen from,
-    `grain` (scales, 2, tissues + 1) how strong texture is, as `vct.engine.cascade.texture` has it.
+    `grain` (scales, 2, tissues + 1) how strong texture is, as `vct.engine.cascade.texture` has it, `blur_mm` () the
+    standard deviation of the blur that a painted PET still lacks.
     """
 
     labels: torch.Tensor
@@ -106,6 +109,7 @@ class Anatomy(nn.Module):
     relief: torch.Tensor
     axis: torch.Tensor
     grain: torch.Tensor
+    blur_mm: torch.Tensor
 
     def __init__(self, config: AnatomyConfig) -> None:
         super().__init__()
@@ -116,6 +120,7 @@ class Anatomy(nn.Module):
         self.register_buffer("relief", torch.zeros(shape))
         self.register_buffer("axis", torch.zeros(2, shape[2]))
         self.register_buffer("grain", torch.zeros(len(SCALES_MM), 2, len(config.tissues) + 1))
+        self.register_buffer("blur_mm", torch.zeros(()))
         self.code = CodeModel(config.code)
 
     def split(self, raw: torch.Tensor) -> Blueprint:
@@ -179,11 +184,14 @@ class Anatomy(nn.Module):
         named, depth, shift = self._shaped(blueprint, fine_mm)
         named, gut = self._traded(named, blueprint, fine_mm)
         ct, pet = self._repainted(warped(self._painted(blueprint), shift)[0], blueprint, named, gut)
+        inside = (depth / fine_mm + 0.5).clamp(0.0, 1.0)
+        pet = blurred(inside * pet, float(self.blur_mm) / fine_mm)
+        if blueprint.lag_mm is not None:
+            pet = raised(pet, blueprint.lag_mm)
         if noise is not None:
             ct, pet = textured(ct, pet, self.grain, self.tissue_map(named, len(self.config.tissues)), noise)
-        inside = (depth / fine_mm + 0.5).clamp(0.0, 1.0)
         ct = inside * ct + (1.0 - inside) * self._couch(named)
-        ct, pet = functional.avg_pool3d(torch.stack((ct, inside * pet))[None], round(spacing_mm / fine_mm))[0]
+        ct, pet = functional.avg_pool3d(torch.stack((ct, pet))[None], round(spacing_mm / fine_mm))[0]
         wanted_mm = labels_mm or spacing_mm
         labels = named if wanted_mm == fine_mm else self.named(blueprint, wanted_mm)
         return Render(ct=ct, pet=pet, labels=labels)
@@ -204,7 +212,8 @@ class Anatomy(nn.Module):
     def _repainted(
         self, images: torch.Tensor, blueprint: Blueprint, named: torch.Tensor, gut: torch.Tensor
     ) -> torch.Tensor:
-        """(2, X, Y, Z) HU and SUV with the skin, and with bowel and fat where one took the other's place."""
+        """(2, X, Y, Z) HU and SUV with the skin, and with bowel and fat where one took the other's place: fat such as
+        lies elsewhere in the torso, which is warmer than under the skin."""
         means = torch.stack((blueprint.hu, blueprint.suv))
         if "skin" in self.config.tissues:
             skin = means[:, self.config.tissues.index("skin"), None, None, None]
@@ -213,6 +222,9 @@ class Anatomy(nn.Module):
             fat, bowel = (
                 means[:, self.config.tissues.index(name), None, None, None] for name in ("fat", "small_bowel")
             )
+            kept = (named == STRUCTURES["torso_fat"]) & (gut < 0.0)
+            if kept.any():
+                fat = images[:, kept].median(dim=1).values[:, None, None, None]
             images = torch.where(gut >= 0.0, torch.lerp(fat, bowel, gut), images)
         return images
 
@@ -234,6 +246,15 @@ class Anatomy(nn.Module):
         outside = functional.interpolate(outside[None, None], named.shape, mode="trilinear")[0, 0]
         lower = _back(named) - round(_back(self.labels) * named.shape[1] / self.labels.shape[1])
         return functional.pad(outside, (0, 0, lower, -lower), value=AIR_HU)
+
+
+def raised(image: torch.Tensor, lag_mm: torch.Tensor) -> torch.Tensor:
+    """(X, Y, Z) with what lies at a height shown `lag_mm` (heights,) higher, evenly along z; linear between slices."""
+    size = image.shape[2]
+    lag = functional.interpolate(lag_mm[None, None], size, mode="linear")[0, 0] * (size / NOMINAL_Z_MM)
+    at = (torch.arange(size, device=image.device) - lag.to(image.device)).clamp(0.0, size - 1.0)
+    low = at.long().clamp_max(size - 2)
+    return torch.lerp(image[..., low], image[..., low + 1], at - low)
 
 
 def _back(labels: torch.Tensor) -> int:

@@ -18,8 +18,8 @@ from vct.engine.cascade.network import Embedding
 from vct.engine.cascade.sampler import Schedule
 from vct.part import Part
 
-FEATURES = 5
-KNOTS = torch.linspace(-2.0, 2.0, 17)
+FEATURES = 6
+KNOTS = torch.linspace(-3.0, 3.0, 25)
 """Normal scores at which the distribution of a number is kept; straight beyond them."""
 
 
@@ -36,12 +36,13 @@ class CodeConfig(Part):
 
 
 def features(condition: torch.Tensor) -> torch.Tensor:
-    """(B, 5) what the regression sees of standardised demographics (B, 4): one, age, height, weight and its square.
+    """(B, 6) what the regression sees of standardised demographics (B, 4): one, age, height, weight, and the squares of
+    age and weight.
 
     The sex is left out: each sex has its own model.
     """
     _, age, height, weight = condition.unbind(dim=1)
-    return torch.stack((torch.ones_like(age), age, height, weight, weight**2), dim=1)
+    return torch.stack((torch.ones_like(age), age, height, weight, age**2, weight**2), dim=1)
 
 
 class CodeNet(nn.Module):
@@ -76,7 +77,7 @@ class CodeNet(nn.Module):
 class CodeModel(nn.Module):
     """Demographics and noise to the long vector of a body.
 
-    Buffers: `mean` (5, raw) regression; `modes` (modes, raw), one residual standard deviation long each; `mix`
+    Buffers: `mean` (6, raw) regression; `modes` (modes, raw), one residual standard deviation long each; `mix`
     (modes, modes) lower triangle of their correlation; `low` and `high` (condition,) the range that training covered;
     `quantiles` (knots, shaped) what the last numbers are at the normal scores `KNOTS`.
     """

@@ -29,6 +29,10 @@ OWN_SDS: Mapping[str, float] = MappingProxyType(
         "urinary_bladder": 0.4,
     }
 )
+MISMATCH_MM = -1.0
+"""Mean of the mismatch; it and its spread are what makes AutoPET's organs reach into each other's masks, as the atlas
+has it (assumed)."""
+LAG_HEIGHTS = (torch.arange(48) + 0.5) * (NOMINAL_Z_MM / 48)
 HOLLOW = ("urinary_bladder",)
 """Organs that fill and empty between scans; patients come fasting, so that the stomach hardly does."""
 DOME_MM, PLATEAU_MM, REACH_MM = 35.0, 120.0, 75.0
@@ -45,6 +49,13 @@ class DayToDay(Part):
     own_sd: float = Field(default=OWN_SD, ge=0.0, le=0.5, description="of ln SUV, each tissue's own")
     position_mm: Triple = Field(default=(4.0, 4.0, 3.0), description="SD of the place on the couch, x, y, z")
     breath_mm: float = Field(default=5.0, ge=0.0, le=20.0, description="SD of the diaphragm's height")
+    mismatch_mm: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=20.0,
+        description="SD of how far the PET's diaphragm lies above the CT's; 7.5 makes organs reach into each other's "
+        "labels as in the atlas, and readers that trust the CT take what reaches over for lesions",
+    )
     filling: float = Field(default=0.4, ge=0.0, le=1.0, description="correlation of the bladder's filling between days")
 
     @property
@@ -63,17 +74,25 @@ class DayToDay(Part):
         rng = stream(seed, patient_id, visit, "position")
         x, y, z = rng.normal(0.0, self.position_mm).tolist()
         breath = float(np.clip(rng.normal(0.0, self.breath_mm), -2.5 * self.breath_mm, 2.5 * self.breath_mm))
-        return Day(factors=factors.astype(np.float32), shift_mm=(x, y, z), breath_mm=breath)
+        lag = MISMATCH_MM + self.mismatch_mm * float(np.clip(rng.standard_normal(), -2.0, 2.0))
+        return Day(
+            factors=factors.astype(np.float32),
+            shift_mm=(x, y, z),
+            breath_mm=breath,
+            mismatch_mm=lag if self.mismatch_mm else 0.0,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Day:
     """One day of one patient: a factor on the SUV of every tissue of `tissue_table` (1 for air), where the body lies,
-    and how high the diaphragm stands (RAS+, mm)."""
+    how high the diaphragm stands (RAS+, mm), and how much higher it stands on the PET, taken over many breaths, than on
+    the CT."""
 
     factors: np.ndarray
     shift_mm: Triple
     breath_mm: float
+    mismatch_mm: float = 0.0
 
     def by_label(self) -> np.ndarray:
         """(256,) factor on the SUV of every label."""
@@ -82,9 +101,11 @@ class Day:
     def up_mm(self, z: torch.Tensor, base: float) -> torch.Tensor:
         """How far up the body stands at heights `z` of the model's grid, in its nominal mm; `base` is that of the
         lungs."""
-        above = z - base - DOME_MM
-        beyond = torch.where(above > 0.0, above, (-above - PLATEAU_MM).clamp_min(0.0))
-        return self.shift_mm[2] + self.breath_mm * torch.exp(-((beyond / REACH_MM) ** 2))
+        return self.shift_mm[2] + self.breath_mm * _moved_with_breath(z, base)
+
+    def lag_mm(self, base: float) -> torch.Tensor:
+        """(heights,) how far the PET's organs lie above the CT's at `LAG_HEIGHTS` of the model's grid."""
+        return self.mismatch_mm * _moved_with_breath(LAG_HEIGHTS, base)
 
     def displacement(self, spans: Spans, base: float) -> torch.Tensor:
         """Spline coefficients (3, i, j, k) to add to a body's, which say where an output voxel is read."""
@@ -93,3 +114,10 @@ class Day:
         moved[0], moved[1] = -self.shift_mm[0], -self.shift_mm[1]
         moved[2] = -self.up_mm(knots, base)
         return moved
+
+
+def _moved_with_breath(z: torch.Tensor, base: float) -> torch.Tensor:
+    """How much of the diaphragm's movement the body has at heights `z`: all in the upper abdomen, less beyond."""
+    above = z - base - DOME_MM
+    beyond = torch.where(above > 0.0, above, (-above - PLATEAU_MM).clamp_min(0.0))
+    return torch.exp(-((beyond / REACH_MM) ** 2))

@@ -37,12 +37,14 @@ def load(weights: Path | None, spacing_mm: float, sampler: str = "default") -> C
     folder = weights_folder(weights)
     try:
         from vct.engine.cascade.engine import Cascade
-        from vct.engine.cascade.sampler import DEFAULT, PUBLISHED
+        from vct.engine.cascade.sampler import PUBLISHED
     except ModuleNotFoundError as error:
         if error.name not in NEEDED:
             raise
         raise InputError(f"engine 'cascade' needs {error.name}: pip install 'vct[cascade]'") from error
-    return Cascade.load(folder, spacing_mm, PUBLISHED if sampler == "published" else DEFAULT)
+    if sampler == "published":
+        return Cascade.load(folder, spacing_mm, PUBLISHED, refining=PUBLISHED)
+    return Cascade.load(folder, spacing_mm)
 
 
 def weights_folder(weights: Path | None) -> Path:

@@ -17,7 +17,7 @@ from vct.engine.cascade.conditioning import demographics
 from vct.engine.cascade.day import Day, DayToDay
 from vct.engine.cascade.grid import grid_for
 from vct.engine.cascade.measured import measured
-from vct.engine.cascade.sampler import DEFAULT, Schedule
+from vct.engine.cascade.sampler import DEFAULT, QUICK, Schedule
 from vct.engine.cascade.superres import FACTOR, Superres
 from vct.engine.cascade.visit import base_of, carried
 from vct.engine.lesions import place, plant
@@ -46,6 +46,7 @@ class Cascade:
     superres_hash: str = ""
     spacing_mm: float = 4.0
     schedule: Schedule = DEFAULT
+    refining: Schedule = QUICK
     device: Literal["cpu", "cuda"] = "cpu"
     fwhm_mm: float = 0.0
     noise_cov: float = 0.0
@@ -70,8 +71,10 @@ class Cascade:
         schedule: Schedule = DEFAULT,
         mean: bool = False,
         daily: DayToDay | None = None,
+        refining: Schedule = QUICK,
     ) -> Cascade:
         """The engine with the weights in `folder`: an anatomy or a lowres checkpoint, and superres where there is one.
+        Voxels are drawn by `schedule`, refined by `refining`.
 
         With `mean` every patient is the mean of their demographics, without diffusion and without a day of their own:
         the baseline that a generative model has to beat.
@@ -87,6 +90,7 @@ class Cascade:
             superres_hash="" if second is None else second.hash,
             spacing_mm=spacing_mm,
             schedule=schedule,
+            refining=refining,
             device=device,
             fwhm_mm=painted.fwhm_mm,
             noise_cov=painted.noise_cov,
@@ -97,7 +101,9 @@ class Cascade:
     def __reduce__(self) -> Any:
         if self.folder is None:
             return super().__reduce__()
-        return Cascade.load, (self.folder, self.spacing_mm, self.schedule, self.blueprint.mean, self.daily)
+        return Cascade.load, (
+            self.folder, self.spacing_mm, self.schedule, self.blueprint.mean, self.daily, self.refining
+        )  # fmt: skip
 
     @property
     def about(self) -> str:
@@ -119,7 +125,9 @@ class Cascade:
     def name(self) -> str:
         """As in the manifest: blueprint, weights and resolution."""
         second = f"+{self.superres_hash[:8]}" if self._halvings() else ""
-        sampler = "" if self.schedule == DEFAULT else f" {self.schedule.solver} {self.schedule.steps}"
+        usual = (self.schedule, self.refining) == (DEFAULT, QUICK)
+        both = {f"{item.solver} {item.steps}": None for item in (self.schedule, self.refining)}
+        sampler = "" if usual else f" {' + '.join(both)}"
         mean = " mean" if self.blueprint.mean else ""
         daily = "" if self.daily == DayToDay() else f" day {self.daily.model_dump(exclude_defaults=True)}"
         weights = f"{self.blueprint.kind} {self.blueprint.hash[:8]}{second}"
@@ -146,13 +154,13 @@ class Cascade:
         while spacing > self.spacing_mm and self.superres is not None:
             spacing /= FACTOR
             ct, pet = self.superres.refine(
-                ct, pet, condition, spacing, self.schedule, seed, patient.id, "body", "superres"
+                ct, pet, condition, spacing, self.refining, seed, patient.id, "body", "superres"
             )
         pet_suv = pet.cpu().numpy()
         grid = grid_for(self.blueprint.length.of(patient.height_cm), self.spacing_mm)
         hu = Volume(data=np.ascontiguousarray(ct.cpu().numpy()), grid=grid, unit="HU")
         if labels is None:
-            named = self.segmenter.segment(hu)
+            named = self.segmenter.segment(hu, Volume(data=pet_suv, grid=grid, unit="SUVbw"))
         else:
             named = Volume(data=np.ascontiguousarray(labels.cpu().numpy()), grid=grid, unit="label")
         if body.day is None and not self.blueprint.mean:

@@ -22,7 +22,7 @@ _MARGIN = 2
 
 def traded(labels: torch.Tensor, fat_ml: float, spacing_mm: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Labels (X, Y, Z) with `fat_ml` of fat in the torso, and how much bowel fills every voxel that changed, -1 in the
-    others, both of the shape of `labels`.
+    others, both of the shape of `labels`. Fat next to bowel that became fat has 0: it still shows that bowel's edge.
 
     Distances from the bowel's walls decide: one threshold gives the volume, whatever the shape. Labels without bowel or
     fat come back as they were.
@@ -53,6 +53,8 @@ def _trade(
     changed = both & (now_fat != fat)
     traded = np.where(now_fat, np.uint8(FAT), np.where(changed, labels[tuple(nearest)], labels))
     share = np.where(changed, np.clip(depth - border + 0.5, 0.0, 1.0), -1.0)
+    beside = ndimage.binary_dilation(changed & now_fat, np.ones((3, 3, 3), dtype=bool))
+    share[beside & fat & ~changed] = 0.0
     return traded.astype(np.uint8), share.astype(np.float32)
 
 

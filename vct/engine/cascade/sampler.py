@@ -48,6 +48,9 @@ DEFAULT = Schedule()
 """Eight evaluations. On Gaussians of sd 0.1 to 1 with exact score it returns 0.92 to 1.06 of the sd; EDM's `rho` 7
 returns 0.85 to 1.11 (measured; `tests/engine/cascade/test_sampler.py`): near-geometric levels suit a solver that is
 exact in log sigma."""
+QUICK = Schedule(steps=4)
+"""For stage 2, whose residual is small beside its guide: the error of eight, at half the cost
+(`docs/decisions/0010`)."""
 THOROUGH = Schedule(steps=32, sigma_min=0.01)
 """For codes, where an evaluation costs nothing: 0.99 to 1.01."""
 PUBLISHED = Schedule(solver="heun", steps=100, sigma_min=0.002, sigma_max=80.0, rho=7.0)

@@ -37,9 +37,9 @@ class SuperresConfig(Part):
     tile: tuple[int, int, int] = (128, 128, 128)
     overlap: int = Field(default=8, ge=0, le=64)
     margin: int = Field(default=8, ge=0, le=64)
-    temperature: float = Field(default=0.6, ge=0.0, le=1.0, description="of the noise that sampling begins with")
+    temperature: float = Field(default=0.7, ge=0.0, le=1.0, description="of the noise that sampling begins with")
     """A Gaussian residual keeps its mean and has its spread times this. Briefly trained networks know edges less well
-    than they could, and scatter them at 1; 0.6 was chosen by eye (`docs/decisions/0010`)."""
+    than they could, and scatter them at 1; 0.7 was chosen by grain and by eye (`docs/decisions/0010`)."""
 
 
 class Superres(nn.Module):

@@ -19,7 +19,8 @@ _ALIKE = (
     ("adrenals", ("adrenal_",)),
     ("muscle", ("gluteus_", "autochthon_", "iliopsoas_", "skeletal_muscle")),
     ("myocardium", ("heart_myocardium",)),
-    ("blood", ("heart_", "aorta", "pulmonary_", "brachiocephalic_", "subclavian_", "common_carotid_", "superior_vena",
+    ("heart_chambers", ("heart_",)),
+    ("blood", ("aorta", "pulmonary_", "brachiocephalic_", "subclavian_", "common_carotid_", "superior_vena",
                "inferior_vena", "portal_vein", "iliac_", "atrial_appendage")),
     ("fat", ("subcutaneous_fat", "torso_fat")),
 )  # fmt: skip

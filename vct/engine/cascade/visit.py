@@ -48,7 +48,7 @@ def on_day(model: Anatomy, body: Blueprint, filled: Blueprint, day: Day) -> Blue
         grown = settling_step(labels, organs, miss, model.config.spans)
         moved = replace(moved, coefficients=moved.coefficients + grown)
     there = day.displacement(model.config.spans, base).to(moved.coefficients.device)
-    return replace(moved, coefficients=moved.coefficients + there)
+    return replace(moved, coefficients=moved.coefficients + there, lag_mm=day.lag_mm(base))
 
 
 def carried(center_mm: Triple, day: Day, base: float, length_mm: float) -> Triple:
