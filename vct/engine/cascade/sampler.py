@@ -49,7 +49,7 @@ DEFAULT = Schedule()
 returns 0.85 to 1.11 (measured; `tests/engine/cascade/test_sampler.py`): near-geometric levels suit a solver that is
 exact in log sigma."""
 QUICK = Schedule(steps=4)
-"""For stage 2, whose residual is small beside its guide: the error of eight, at half the cost
+"""For stage 2, whose residual is small beside its guide: the error of eight, for half the evaluations
 (`docs/decisions/0010`)."""
 THOROUGH = Schedule(steps=32, sigma_min=0.01)
 """For codes, where an evaluation costs nothing: 0.99 to 1.01."""
