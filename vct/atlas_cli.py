@@ -93,7 +93,7 @@ def plan(
     n: Annotated[int, typer.Option("-n", min=1, help="patients to draw")] = 1000,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Organ volumes and uptake that the patients of `vct atlas sample` are planned with, unpainted: 2 ms each."""
+    """Organ volumes and uptake that the patients of `vct atlas sample` are planned with, unpainted: 1 ms each."""
     from vct.training.organs import write_numbers
     from vct.training.planned import planned
     from vct.training.population import draw_patients

@@ -7,6 +7,7 @@ and next to it tell a perceptron what the voxel belongs to. A training step name
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -45,6 +46,10 @@ class SegmenterConfig(Part):
     def multiple(self) -> int:
         """Sizes of the input along x, y and z must be multiples of this."""
         return int(BLOCK * 2 ** (len(LEVELS) - 1))
+
+    def room(self, shape: Sequence[int]) -> list[int]:
+        """What `functional.pad` adds to an image of a shape (X, Y, Z) to make it one that the network takes."""
+        return [edge for size in reversed(shape) for edge in (0, -size % self.multiple)]
 
 
 class SegmenterNet(nn.Module):

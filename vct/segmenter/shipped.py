@@ -69,7 +69,7 @@ def run(model: SegmenterNet, ct: Volume, pet: Volume | None = None) -> Volume:
     images = [fine] if pet is None else [fine, pet.resampled(fine.grid)]
     parts = [torch.from_numpy(np.ascontiguousarray(image.data[box], dtype=np.float32)) for image in images]
     size = parts[0].shape
-    room = [edge for length in reversed(size) for edge in (0, -length % model.config.multiple)]
+    room = model.config.room(size)
     fills = (AIR_HU, 0.0)
     padded = [functional.pad(part, room, value=fill)[None] for part, fill in zip(parts, fills, strict=False)]
     with torch.inference_mode():

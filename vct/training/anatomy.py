@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,13 @@ from vct.engine.cascade.blueprints import LOOKS
 from vct.engine.cascade.blur import missing_blur
 from vct.engine.cascade.codes import KNOTS, CodeConfig, CodeModel, features
 from vct.engine.cascade.conditioning import demographics
-from vct.engine.cascade.day import COMMON_SD, OWN_SD, OWN_SDS, DayToDay
+from vct.engine.cascade.day import COMMON_SD, OWN_SD, OWN_SDS
 from vct.engine.cascade.denoiser import SIGMA_DATA, draw_sigma, stratified
 from vct.engine.cascade.grid import grid_for
 from vct.engine.cascade.skin import axis_of, thickness
 from vct.engine.cascade.spline import Spans
 from vct.engine.cascade.texture import grain_of
 from vct.engine.cascade.tissues import tissue_table
-from vct.engine.cascade.visit import base_of
 from vct.engine.cascade.volumes import organ_log_ml
 from vct.errors import InputError
 from vct.plausibility import LOOK_SIZE, look
@@ -106,8 +105,7 @@ def _compare(anatomy: Anatomy, bodies: Bodies, indices: Sequence[int], raw: torc
 
     Where bowel and fat trade places a painted PET is sharper than a scanner's; it is blurred until it is as smooth as
     the bodies'. Carrying a painted body blurs it too, which costs small hot organs some uptake a second time: their
-    borders were part of the measured means already. Each breathes as on a day of its own, as the bodies do between CT
-    and PET. The mean factors are shifted so that rendered bodies measure,
+    borders were part of the measured means already. The mean factors are shifted so that rendered bodies measure,
     tissue by tissue, what the training bodies do. What then differs well inside a tissue is its texture.
     """
     rows = range(0, len(raw), -(-len(raw) // _COMPARED))
@@ -116,9 +114,7 @@ def _compare(anatomy: Anatomy, bodies: Bodies, indices: Sequence[int], raw: torc
     own = [names.index(name) for name in anatomy.config.tissues]
     missed, residuals, places = [], [], []
     for row in rows:
-        day = DayToDay().draw(str(row), "compared", 0)
-        body = replace(anatomy.split(raw[row]), lag_mm=day.lag_mm(base_of(_labels(bodies, indices[row]))))
-        seen = anatomy.render(body, anatomy.config.spacing_mm)
+        seen = anatomy.render(anatomy.split(raw[row]), anatomy.config.spacing_mm)
         suv, hu = means_by_tissue(seen.labels.numpy(), seen.pet.numpy(), seen.ct.numpy())
         found = np.concatenate((np.log(np.maximum(suv[own], _LEAST_SUV)), hu[own] / 100.0))
         missed.append(factors[row] - found)

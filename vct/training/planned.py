@@ -1,4 +1,4 @@
-"""What virtual patients are planned with before they are painted: a millisecond or two each, where painting costs a
+"""What virtual patients are planned with before they are painted: a millisecond each, where painting costs a
 second. Painted organs measure as planned within a percent (`benchmarks/atlas.md`)."""
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class SegmenterTask:
     def as_it_is(self, row: int) -> Example:
         """A body as it lies, with its PET, in blocks that the network takes."""
         bodies, row = self._body(row)
-        room = [edge for size in reversed(bodies.labels.shape[1:]) for edge in (0, -size % self.config.multiple)]
+        room = self.config.room(bodies.labels.shape[1:])
         ct, pet, labels = (
             functional.pad(torch.from_numpy(np.asarray(stored[row], dtype=np.float32)), room, value=beyond)
             for stored, beyond in ((bodies.ct, AIR_HU), (bodies.pet, 0.0), (bodies.labels, 0.0))

@@ -53,6 +53,7 @@ def train_anatomy(
     the cache is written and "" is returned; the same call goes on from there.
     """
     clock = _Clock(settings.minutes, say)
+    table = read_numbers(numbers) if numbers else []
     anatomies: dict[str, Anatomy] = {}
     try:
         bodies = prepare(data, out / CACHE, spacing_mm, clock)
@@ -60,7 +61,7 @@ def train_anatomy(
             with seeded(settings.seed):
                 fitted = describe(bodies, sex, out / CACHE, clock)
             if numbers:
-                told = retold(fitted.anatomy, bodies.length(), read_numbers(numbers), sex)
+                told = retold(fitted.anatomy, bodies.length(), table, sex)
                 say(f"{sex}: volumes of {', '.join(told)} from {numbers.name}")
             task = CodeTask(fitted, sex, bodies.about)
             before, after, steps = _train_code(task, out / f"code-{sex}", settings, clock)

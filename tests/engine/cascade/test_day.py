@@ -40,8 +40,10 @@ def test_the_diaphragm_stands_elsewhere_on_the_pet() -> None:
     assert lags.mean() == pytest.approx(-1.0, abs=1.2)
     assert lags.std() == pytest.approx(7.0, abs=0.8)
     assert DayToDay().draw("P1", "one", 7).mismatch_mm == 0.0
+    assert DayToDay().draw("P1", "one", 7).lag_mm(300.0) is None
     day = Day(factors=np.ones(1), shift_mm=(0.0, 0.0, 0.0), breath_mm=0.0, mismatch_mm=8.0)
     lag = day.lag_mm(300.0)
+    assert lag is not None
     assert float(lag.max()) == pytest.approx(8.0)
     assert float(lag[0]) < 0.1
     image = torch.zeros(2, 2, 192)

@@ -103,9 +103,10 @@ class Day:
         lungs."""
         return self.shift_mm[2] + self.breath_mm * _moved_with_breath(z, base)
 
-    def lag_mm(self, base: float) -> torch.Tensor:
-        """(heights,) how far the PET's organs lie above the CT's at `LAG_HEIGHTS` of the model's grid."""
-        return self.mismatch_mm * _moved_with_breath(LAG_HEIGHTS, base)
+    def lag_mm(self, base: float) -> torch.Tensor | None:
+        """(heights,) how far the PET's organs lie above the CT's at `LAG_HEIGHTS` of the model's grid; None where they
+        breathe alike."""
+        return self.mismatch_mm * _moved_with_breath(LAG_HEIGHTS, base) if self.mismatch_mm else None
 
     def displacement(self, spans: Spans, base: float) -> torch.Tensor:
         """Spline coefficients (3, i, j, k) to add to a body's, which say where an output voxel is read."""
