@@ -58,7 +58,7 @@ def test_a_training_goes_on_to_the_same_weights(bodies_folder, tmp_path) -> None
 
 
 def test_weights_name_as_much_of_a_structure_as_there_is(bodies_folder, tmp_path) -> None:
-    """A prior that favours the liver a hundredfold is put right, on all voxels of what a choice of voxels was seen."""
+    """In the mean over bodies: a prior that favours the liver a hundredfold is put right."""
     torch.manual_seed(0)
     config = SegmenterConfig(names=("liver", "skeletal_muscle", "subcutaneous_fat"), spacing_mm=16.0, width=8)
     task = SegmenterTask([prepare(bodies_folder, tmp_path, 16.0)], config)
@@ -72,10 +72,11 @@ def test_weights_name_as_much_of_a_structure_as_there_is(bodies_folder, tmp_path
     def named(with_pet: bool) -> float:
         bodies = [task.as_it_is(row) for row in range(16)]
         with torch.inference_mode():
-            found = sum(int((_named(task.model, body, with_pet) == 1).sum()) for body in bodies)
-        return found / sum(int((body.classes == 1).sum()) for body in bodies)
+            found = [int((_named(task.model, body, with_pet) == 1).sum()) for body in bodies]
+        there = [int((body.classes == 1).sum()) for body in bodies]
+        return float(np.mean([a / b for a, b in zip(found, there, strict=True)]))
 
-    assert min(named(False), named(True)) > 1.3
+    assert min(named(False), named(True)) > 1.2
     task.calibrate(3)
     assert named(True) == pytest.approx(1.0, abs=0.1)
     assert named(False) == pytest.approx(1.0, abs=0.1)

@@ -16,6 +16,7 @@ from vct.engine.cascade.grid import NOMINAL_Z_MM, Length  # noqa: E402
 from vct.engine.cascade.sampler import THOROUGH, code_noise  # noqa: E402
 from vct.errors import InputError  # noqa: E402
 from vct.records import Patient  # noqa: E402
+from vct.structures import STRUCTURES  # noqa: E402
 from vct.training.organs import OrganNumber  # noqa: E402
 from vct.training.volumes import retold  # noqa: E402
 
@@ -74,3 +75,59 @@ def test_a_table_that_cannot_tell_is_refused(anatomy) -> None:
     uptake = [replace(item, quantity="suv_mean") for item in people(200)]
     with pytest.raises(InputError, match="no volume_ml of sex F"):
         retold(anatomy, LENGTH, uptake, "F")
+
+
+def drawn_ml(anatomy, age: float) -> np.ndarray:
+    patient = Patient(id="P", sex="F", age_years=age, height_cm=165.0, weight_kg=70.0)
+    noise = torch.stack([code_noise(2, 1, f"P{number}") for number in range(4000)])
+    raw = anatomy.code.draw(demographics([patient]).expand(4000, -1), noise, THOROUGH)
+    return torch.stack([anatomy.split(vector).log_ml[0] for vector in raw]).numpy()
+
+
+@torch.no_grad()
+def test_the_old_differ_more_where_the_table_says_so(anatomy) -> None:
+    """The spread of ln ml grows from .1 at 30 years to .3 at 80."""
+    rng = np.random.default_rng(1)
+    table = [
+        replace(item, value=1500.0 * float(np.exp(0.1 * 3.0 ** ((item.age_years - 30.0) / 50.0) * rng.normal())))
+        for item in people(6000)
+    ]
+    retold(anatomy, LENGTH, table, "F")
+    for age, spread in ((35.0, 0.1116), (75.0, 0.2688)):
+        assert drawn_ml(anatomy, age).std() == pytest.approx(spread, rel=0.08)
+
+
+@torch.no_grad()
+def test_uptake_of_an_organ_keeps_its_regression_and_takes_the_tables_spread(anatomy) -> None:
+    code, place = anatomy.code, sum(anatomy.config.parts[:3]) + TISSUES.index("liver")
+    code.modes[0, place], code.mean[0, place] = 1.0, np.log(2.0)
+    rng = np.random.default_rng(2)
+    uptake = [replace(item, quantity="suv_mean", value=float(np.exp(rng.normal(3.0, 0.25)))) for item in people(4000)]
+    retold(anatomy, LENGTH, [*people(4000), *uptake], "F")
+    noise = torch.stack([code_noise(2, 1, f"P{number}") for number in range(4000)])
+    patient = Patient(id="P", sex="F", age_years=55.0, height_cm=165.0, weight_kg=70.0)
+    log_suv = code.draw(demographics([patient]).expand(4000, -1), noise, THOROUGH)[:, place]
+    assert float(log_suv.mean()) == pytest.approx(np.log(2.0), abs=0.02)
+    assert float(log_suv.std()) == pytest.approx(0.25, rel=0.05)
+
+
+@torch.no_grad()
+def test_a_heart_of_wall_and_chambers_has_the_tables_mean() -> None:
+    tissues = ("fat", "myocardium", "heart_chambers")
+    config = AnatomyConfig(spans=(4, 4, 7), tissues=tissues, volumes=("heart",), code=CodeConfig(raw=1, modes=1))
+    raw, shaped = sum(config.parts), 1 + len(FATS) + 2 * len(tissues)
+    code = CodeConfig(raw=raw, shaped=shaped, modes=1, width=16, blocks=1)
+    made = Anatomy(config.model_copy(update={"code": code})).eval()
+    made.labels[:10] = STRUCTURES["heart_myocardium"]
+    made.labels[10:40] = STRUCTURES["heart_atrium_left"]
+    columns = [sum(config.parts[:3]) + tissues.index(name) for name in tissues[1:]]
+    made.code.mean[0, columns] = torch.tensor([8.0, 2.0]).log()
+    before = made.code.mean[:, columns].clone()
+    uptake = [replace(item, quantity="suv_mean", value=4.2) for item in people(300, "heart")]
+    retold(made, LENGTH, [*people(300, "heart"), *uptake], "F")
+    day = np.exp(0.06**2 / 2.0) * np.array([np.exp(0.3**2 / 2.0), np.exp(0.05**2 / 2.0)])
+    mean = float(made.code.mean[0, columns].exp().numpy() @ (day * [0.25, 0.75]))
+    assert mean == pytest.approx(4.2, rel=1e-3)
+    shift = made.code.mean[:, columns] - before
+    assert float(shift[0, 0]) == pytest.approx(float(shift[0, 1]))
+    assert (shift[1:] == 0.0).all()

@@ -12,7 +12,7 @@ from vct.part import Part
 from vct.readout.basins import basins
 from vct.readout.expected import expected
 from vct.readout.lungs import hilar_vessels, solid_nodules
-from vct.readout.segmenter import organ_labels, physiological
+from vct.readout.segmenter import labels_on_pet, physiological
 from vct.records import Scan
 from vct.shapes import FWHM_PER_SIGMA, Box, Region
 from vct.structures import STRUCTURES
@@ -57,7 +57,7 @@ class Finder(Part):
         """Every place that stands out on the scan, the hottest first."""
         from scipy import ndimage
 
-        grid, labels = scan.pet.grid, organ_labels(scan)
+        grid, labels = scan.pet.grid, labels_on_pet(scan)
         sigma = [self.smoothing_mm / FWHM_PER_SIGMA / spacing for spacing in grid.spacing_mm]
         image = ndimage.gaussian_filter(scan.pet.data, sigma, truncate=3.0)
         resolution = float(np.hypot(scan.fwhm_mm, self.smoothing_mm))
@@ -87,7 +87,7 @@ class Finder(Part):
         hot: NDArray[np.bool_],
     ) -> list[Found]:
         hills = basins(excess, inside, self.saddle)
-        labels = organ_labels(scan)
+        labels = labels_on_pet(scan)
         found = []
         for hill in np.unique(hills[hot]):
             mask = hills == hill

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vct.readout.breathing import on_pet
 from vct.readout.memo import once_per_scan
 from vct.records import Scan
 from vct.shapes import Box
@@ -28,9 +29,16 @@ def organ_labels(scan: Scan) -> Volume | None:
 
 
 @once_per_scan
-def physiological(scan: Scan) -> NDArray[np.bool_]:
-    """Voxels (X, Y, Z) of physiological organs; none without labels."""
+def labels_on_pet(scan: Scan) -> Volume | None:
+    """The same where the PET shows the organs; see `vct.readout.breathing`."""
     labels = organ_labels(scan)
+    return None if labels is None else on_pet(labels, scan.pet.data)
+
+
+@once_per_scan
+def physiological(scan: Scan) -> NDArray[np.bool_]:
+    """Voxels (X, Y, Z) of physiological organs on the PET; none without labels."""
+    labels = labels_on_pet(scan)
     if labels is None:
         return np.zeros(scan.pet.grid.shape, dtype=np.bool_)
     return voxels_of(labels.data, *PHYSIOLOGICAL)

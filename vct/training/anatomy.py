@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +16,19 @@ from vct.engine.cascade.blueprints import LOOKS
 from vct.engine.cascade.blur import missing_blur
 from vct.engine.cascade.codes import KNOTS, CodeConfig, CodeModel, features
 from vct.engine.cascade.conditioning import demographics
-from vct.engine.cascade.day import COMMON_SD, OWN_SD, OWN_SDS
+from vct.engine.cascade.day import COMMON_SD, OWN_SD, OWN_SDS, DayToDay
 from vct.engine.cascade.denoiser import SIGMA_DATA, draw_sigma, stratified
 from vct.engine.cascade.grid import grid_for
 from vct.engine.cascade.skin import axis_of, thickness
 from vct.engine.cascade.spline import Spans
-from vct.engine.cascade.texture import grain_of
 from vct.engine.cascade.tissues import tissue_table
+from vct.engine.cascade.visit import base_of
 from vct.engine.cascade.volumes import organ_log_ml
 from vct.errors import InputError
 from vct.plausibility import LOOK_SIZE, look
 from vct.training.align import aligned, means_by_tissue, patterns, tissue_means
 from vct.training.data import Bodies
+from vct.training.grain import Seen, grain_of
 from vct.training.loop import Draw
 from vct.training.register import LEVELS
 from vct.volume import Volume
@@ -40,9 +41,8 @@ _LEAST_KEPT = 0.3
 """Of a number's spread: with less the modes say nothing of it, and it stays as it is (assumed)."""
 _EDGE = 0.2
 _LEAST_SUV = 0.02
-_COMPARED = 32
-_MOST_LN, _MOST_HU = 0.5, 60.0
-"""What differs by more is another anatomy (gas, a vessel), not texture. Assumed."""
+_COMPARED = 64
+_COMPARISON = "comparison"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,32 +101,34 @@ def describe(bodies: Bodies, sex: str, cache: Path, say: Callable[[str], None] =
 
 @torch.no_grad()
 def _compare(anatomy: Anatomy, bodies: Bodies, indices: Sequence[int], raw: torch.Tensor, factors: np.ndarray) -> None:
-    """Calibrate blur and uptake and measure texture on at most 32 bodies, rendered from their own fields and factors.
+    """Calibrate blur and uptake and measure texture on at most 64 bodies, rendered from their own fields and factors.
 
     Where bowel and fat trade places a painted PET is sharper than a scanner's; it is blurred until it is as smooth as
     the bodies'. Carrying a painted body blurs it too, which costs small hot organs some uptake a second time: their
-    borders were part of the measured means already. The mean factors are shifted so that rendered bodies measure,
-    tissue by tissue, what the training bodies do. What then differs well inside a tissue is its texture.
+    borders were part of the measured means already, and so were PETs that breathe apart from their CTs. The mean
+    factors are shifted so that rendered bodies measure, tissue by tissue, what the training bodies do. What bodies vary
+    by more within a tissue is its texture.
     """
     rows = range(0, len(raw), -(-len(raw) // _COMPARED))
-    anatomy.blur_mm.fill_(_missing_blur_mm(anatomy, bodies, {indices[row]: raw[row] for row in list(rows)[::4]}))
+    anatomy.blur_mm.fill_(_missing_blur_mm(anatomy, bodies, {indices[row]: raw[row] for row in list(rows)[::8]}))
     tissues, names = len(anatomy.config.tissues), tissue_table()[1]
     own = [names.index(name) for name in anatomy.config.tissues]
-    missed, residuals, places = [], [], []
+    missed, found, painted = [], [], []
     for row in rows:
-        seen = anatomy.render(anatomy.split(raw[row]), anatomy.config.spacing_mm)
+        labels = _labels(bodies, indices[row])
+        lag_mm = DayToDay().draw(bodies.patients[indices[row]].id, _COMPARISON, 0).lag_mm(base_of(labels))
+        body = replace(anatomy.split(raw[row]), lag_mm=lag_mm)
+        seen = anatomy.render(body, anatomy.config.spacing_mm)
         suv, hu = means_by_tissue(seen.labels.numpy(), seen.pet.numpy(), seen.ct.numpy())
-        found = np.concatenate((np.log(np.maximum(suv[own], _LEAST_SUV)), hu[own] / 100.0))
-        missed.append(factors[row] - found)
+        measured = np.concatenate((np.log(np.maximum(suv[own], _LEAST_SUV)), hu[own] / 100.0))
+        missed.append(factors[row] - measured)
         ct, pet = (part[0] for part in bodies.images([indices[row]]))
-        mine = anatomy.tissue_map(seen.labels, tissues)
-        agreed = mine == anatomy.tissue_map(_labels(bodies, indices[row]), tissues)
-        log_ratio = (pet.clamp_min(_LEAST_SUV) / seen.pet.clamp_min(_LEAST_SUV)).log().clamp(-_MOST_LN, _MOST_LN)
-        residuals.append(torch.stack((log_ratio, (ct - seen.ct).clamp(-_MOST_HU, _MOST_HU))))
-        places.append(torch.where(agreed, mine, tissues))
+        place = anatomy.tissue_map(labels, tissues)
+        found.append(Seen(ct=ct, pet=pet, place=place))
+        painted.append(Seen(ct=seen.ct, pet=seen.pet, place=anatomy.tissue_map(seen.labels, tissues)))
     shift = _mean_known(np.array(missed))
     anatomy.code.mean[0, -2 * tissues :] += torch.from_numpy(shift).float()
-    anatomy.grain.copy_(grain_of(residuals, places, tissues, anatomy.config.spacing_mm))
+    anatomy.grain.copy_(grain_of(found, painted, anatomy.config.tissues, anatomy.config.spacing_mm))
 
 
 def _missing_blur_mm(anatomy: Anatomy, bodies: Bodies, raw: Mapping[int, torch.Tensor]) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from vct.engine.atlas.build import read_index
 from vct.engine.atlas.fit import scale_of
 from vct.engine.atlas.matching import choose_case
-from vct.engine.atlas.uptake import draw_uptake
+from vct.engine.atlas.uptake import uptake_at
 from vct.records import Patient
 from vct.rng import stream
 from vct.training.organs import OrganNumber
@@ -24,8 +24,7 @@ VOLUMES = ("liver", "spleen", "kidneys", "heart", "lungs")
 def planned(atlas: Path, patients: Iterable[Patient], seed: int) -> Iterator[OrganNumber]:
     """Volumes (ml) of `VOLUMES`, and SUVmean of every organ with an uptake of its own, at baseline.
 
-    The same patients under the same seed are painted with these volumes, and with the uptake of another day of theirs.
-    Raises InputError where there is no atlas.
+    The same patients under the same seed are painted with these. Raises InputError where there is no atlas.
     """
     rows = read_index(atlas)
     for patient in patients:
@@ -42,6 +41,5 @@ def planned(atlas: Path, patients: Iterable[Patient], seed: int) -> Iterator[Org
             yield OrganNumber(
                 **common, organ=organ, quantity="volume_ml", value=grown * float(getattr(case, f"{organ}_ml"))
             )
-        body, day = stream(seed, patient.id, "uptake"), stream(seed, patient.id, DAY0.name, "day")
-        for organ, suv in draw_uptake(patient, body, day).suv.items():
+        for organ, suv in uptake_at(patient, DAY0.name, seed).suv.items():
             yield OrganNumber(**common, organ=organ, quantity="suv_mean", value=suv)

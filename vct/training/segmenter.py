@@ -37,8 +37,8 @@ SAMPLES = 1000
 """Voxels of each structure that the loss looks at, where there are more; weighted as if it looked at all."""
 
 
-CALIBRATED_ON, ROUNDS, ROUND = 32, 60, 0.5
-"""Bodies on which volumes are put right, and how often by which share of the log of what is missed (assumed)."""
+CALIBRATED_ON, ROUNDS, ROUND = 64, 60, 0.5
+"""Bodies on which volumes are put right, and how often by which share of what is missed (assumed)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,26 +137,25 @@ class SegmenterTask:
 
     @torch.no_grad()
     def calibrate(self, seed: int) -> None:
-        """Move the model's `prior` until classes are named as often as they are there, over bodies as they lie: what
-        spoils examples makes them named too large or too small."""
-        logits: tuple[list[torch.Tensor], ...] = ([], [])
-        classes, weights = [], []
-        every = int(self._ends[-1])
+        """Move the model's `prior` until each class has, in the mean over bodies as they lie, the volume that is there,
+        since what spoils examples makes them named too large or too small.
+
+        A body counts by the share of its own volume that is missed, so that small organs are named no larger than large
+        ones. Those of the first set are looked at: where the others lie otherwise, there is no prior for all.
+        """
+        scores: tuple[list[torch.Tensor], ...] = ([], [])
+        weights, classes = [], []
+        every = len(self.sets[0])
         for row in range(0, every, -(-every // CALIBRATED_ON)):
             example = self.as_it_is(row)
-            chosen, weight = _chosen(example.classes, 1 + len(self.config.names), Draw(seed, -1 - row).torch)
-            for found, suv in zip(logits, (None, example.suv), strict=True):
+            chosen, weight = _chosen(example.classes, self.model.prior.shape[1], Draw(seed, -1 - row).torch)
+            for found, suv in zip(scores, (None, example.suv), strict=True):
                 found.append(self.model.logits(example.hu, suv, chosen))
-            classes.append(example.classes.flatten()[chosen])
             weights.append(weight)
-        weight = torch.cat(weights)
-        there = torch.bincount(torch.cat(classes), weight, minlength=self.model.prior.shape[1])
-        for prior, found in zip(self.model.prior, logits, strict=True):
-            scores = torch.cat(found)
+            classes.append(example.classes.flatten()[chosen])
+        for prior, found in zip(self.model.prior, scores, strict=True):
             for _ in range(ROUNDS):
-                named = torch.bincount((scores + prior).argmax(dim=1), weight, minlength=len(prior))
-                missed = torch.log((there + 1.0) / (named + 1.0)).clamp(-1.0, 1.0)
-                prior += ROUND * torch.where(there > 0, missed, 0.0)
+                prior += ROUND * _missed([(each + prior).argmax(dim=1) for each in found], classes, weights, len(prior))
 
     def checkpoint(self, tensors: dict[str, torch.Tensor]) -> Checkpoint:
         """Kind "segmenter"."""
@@ -184,6 +183,20 @@ def _prior(sets: Sequence[Bodies], classes: torch.Tensor, count: int) -> torch.T
             whole += counts
             chosen += counts.clamp_max(SAMPLES)
     return torch.log(whole.clamp_min(1.0) / chosen.clamp_min(1.0))
+
+
+def _missed(
+    named: Sequence[torch.Tensor], there: Sequence[torch.Tensor], weights: Sequence[torch.Tensor], count: int
+) -> torch.Tensor:
+    """(count,) by which share, about, each class is named too small, in the mean of the bodies that have it; a voxel
+    stands for `weights` (N,) of them."""
+    one, other = (
+        torch.stack([torch.bincount(each, weight, count) for each, weight in zip(classes, weights, strict=True)])
+        for classes in (named, there)
+    )
+    known = other > 0
+    share = torch.where(known, 2.0 * (other - one) / (other + one).clamp_min(1e-6), 0.0)
+    return share.sum(dim=0) / known.sum(dim=0).clamp_min(1)
 
 
 def _field_of_view(hu: torch.Tensor, spacing_mm: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:

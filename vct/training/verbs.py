@@ -167,7 +167,7 @@ def train_segmenter(
         sets = [prepare(folder, out / CACHE / str(number), spacing_mm, say) for number, folder in enumerate(data)]
         task = SegmenterTask(sets, config or SegmenterConfig(names=names_in(sets), spacing_mm=spacing_mm))
     if before:
-        task.model.load_state_dict(before.state_dict())
+        task.model.load_state_dict({**before.state_dict(), "prior": task.model.prior})
     done = train(task, out, settings, say)
     if is_first_process():
         task.model.eval().cpu().load_state_dict(averaged(out))

@@ -1,60 +1,116 @@
-"""Organ volumes of an anatomy from a table of more people than have scans.
+"""Organ volumes of an anatomy, and the spread of uptake, from a table of more people than have scans.
 
 A mean over 300 bodies is off by 3 % for an organ that varies as the spleen does. A table of thousands, without images,
-tells how volumes follow the demographics and how they spread; the bodies still tell how they vary together.
+tells how volumes follow the demographics, how they spread, and how the spread follows; the bodies still tell how they
+vary together, and how much uptake must be painted to be measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
 
 from vct.engine.cascade.anatomy import VOLUME_SCALE, Anatomy
-from vct.engine.cascade.codes import KNOTS, features
+from vct.engine.cascade.codes import FEATURES, KNOTS, features
 from vct.engine.cascade.conditioning import demographics
+from vct.engine.cascade.day import COMMON_SD, OWN_SD, OWN_SDS
 from vct.engine.cascade.grid import NOMINAL_Z_MM, Length
+from vct.engine.cascade.sampler import THOROUGH, code_noise
 from vct.errors import InputError
 from vct.records import Patient, Sex
+from vct.structures import labels_of
 from vct.training.organs import OrganNumber
 
-FEWEST_PEOPLE = 100
+FEWEST_PEOPLE, CHUNK = 100, 500
+LINEAR = 4
+"""The features that are no squares: a width that grows with those explodes beyond the table."""
 
 
 def retold(anatomy: Anatomy, length: Length, numbers: Sequence[OrganNumber], sex: str) -> tuple[str, ...]:
-    """Let the table tell regression and quantiles of every volume that it has for a sex; returns which these are.
+    """Let the table tell regression and distribution of every volume that it has for a sex, and of these organs' uptake
+    the distribution about its regression, or the mean where the organ is made of several tissues; returns the organs.
 
-    Raises InputError where it has no volume of an organ that is drawn, or one of fewer than 100 people.
+    Raises InputError where it has no volume of an organ that is drawn, or a number of fewer than 100 people.
     """
-    own = [item for item in numbers if item.quantity == "volume_ml" and item.sex == sex and item.value > 0.0]
-    told = tuple(organ for organ in anatomy.config.volumes if any(item.organ == organ for item in own))
-    if not told:
-        wanted = ", ".join(anatomy.config.volumes)
-        raise InputError(f"the table of numbers has no volume_ml of sex {sex} for any of {wanted}")
+    own = [item for item in numbers if item.sex == sex and item.value > 0.0]
+    code, volumes, tissues = anatomy.code, anatomy.config.volumes, anatomy.config.tissues
     first = sum(anatomy.config.parts[:2])
-    shaped = anatomy.config.code.raw - anatomy.config.code.shaped
-    for organ in told:
-        people = [item for item in own if item.organ == organ]
-        if len(people) < FEWEST_PEOPLE:
-            few = f"the {organ} of {len(people)} people of sex {sex}; {FEWEST_PEOPLE} are needed"
+    shaped, uptake = code.config.raw - code.config.shaped, first + anatomy.config.parts[2]
+    told = []
+    for organ, people in _by_organ(own, "volume_ml", volumes, sex):
+        column = first + volumes.index(organ)
+        code.mean[:, column], (code.quantiles[:, column - shaped], code.widths[:, column - shaped]) = _told(
+            [VOLUME_SCALE * math.log(item.value * NOMINAL_Z_MM / length.of(item.height_cm)) for item in people], people
+        )
+        told.append(organ)
+    if not told:
+        raise InputError(f"the table of numbers has no volume_ml of sex {sex} for any of {', '.join(volumes)}")
+    for organ, people in _by_organ(own, "suv_mean", told, sex):
+        if organ in tissues:
+            column = uptake + tissues.index(organ) - shaped
+            logs = [math.log(item.value) for item in people]
+            _, (code.quantiles[:, column], code.widths[:, column]) = _told(logs, people)
+        else:
+            columns, share = _parts(anatomy, organ)
+            missed = sum(item.value for item in people) / len(people) / _drawn_suv(anatomy, people, columns, share)
+            code.mean[0, columns] += math.log(missed)
+    return tuple(told)
+
+
+def _parts(anatomy: Anatomy, organ: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """The columns of ln SUV of the tissues that an organ of the canonical body is made of, and their shares of it."""
+    tissues = len(anatomy.config.tissues)
+    inside = torch.isin(anatomy.labels, torch.tensor(labels_of(organ), dtype=torch.uint8))
+    counts = torch.bincount(anatomy.tissue_map(anatomy.labels, tissues)[inside], minlength=tissues + 1)[:tissues]
+    parts = counts.nonzero()[:, 0]
+    return sum(anatomy.config.parts[:3]) + parts, counts[parts] / counts.sum().clamp_min(1)
+
+
+@torch.no_grad()
+def _drawn_suv(anatomy: Anatomy, people: Sequence[OrganNumber], columns: torch.Tensor, share: torch.Tensor) -> float:
+    """Mean SUV of an organ over such people as the anatomy draws it and a day changes it."""
+    total = 0.0
+    tissues = [anatomy.config.tissues[int(column) - sum(anatomy.config.parts[:3])] for column in columns]
+    day = torch.tensor([math.exp((COMMON_SD**2 + OWN_SDS.get(name, OWN_SD) ** 2) / 2.0) for name in tissues])
+    for start in range(0, len(people), CHUNK):
+        some = [_patient(item) for item in people[start : start + CHUNK]]
+        noise = torch.stack([code_noise(anatomy.config.code.modes, 0, item.id, "told") for item in some])
+        suv = anatomy.code.draw(demographics(some), noise, THOROUGH)[:, columns].exp() * day
+        total += float((suv @ share.float()).sum())
+    return total / len(people)
+
+
+def _by_organ(
+    numbers: Sequence[OrganNumber], quantity: str, organs: Sequence[str], sex: str
+) -> Iterator[tuple[str, list[OrganNumber]]]:
+    """What the table has of each of the organs that it knows. Raises InputError for too few people."""
+    for organ in organs:
+        people = [item for item in numbers if item.organ == organ and item.quantity == quantity]
+        if 0 < len(people) < FEWEST_PEOPLE:
+            few = f"the {quantity} of the {organ} of {len(people)} people of sex {sex}; {FEWEST_PEOPLE} are needed"
             raise InputError(f"the table of numbers has {few}")
-        mean, quantiles = _told(people, length)
-        column = first + anatomy.config.volumes.index(organ)
-        anatomy.code.mean[:, column] = mean
-        anatomy.code.quantiles[:, column - shaped] = quantiles
-    return told
+        if people:
+            yield organ, people
 
 
-def _told(people: Sequence[OrganNumber], length: Length) -> tuple[torch.Tensor, torch.Tensor]:
-    """(features,) regression and (knots,) quantiles of what it leaves, of scaled ln ml on a torso of nominal length."""
-    patients = [_patient(item) for item in people]
-    ml = np.array([item.value * NOMINAL_Z_MM / length.of(item.height_cm) for item in people])
-    scaled = torch.from_numpy(VOLUME_SCALE * np.log(ml))
-    design = features(demographics(patients)).double()
-    mean = torch.linalg.lstsq(design, scaled[:, None]).solution[:, 0]
-    left = scaled - design @ mean
-    return mean.float(), torch.quantile(left, torch.special.ndtr(KNOTS.double())).float()
+def _told(
+    values: Sequence[float], people: Sequence[OrganNumber]
+) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+    """(features,) regression of values, and of what it leaves (knots,) quantiles and (features,) regression of the log
+    of its width, on age, height and weight, by which it is divided before."""
+    design = features(demographics([_patient(item) for item in people])).double()
+    known = torch.tensor(values, dtype=torch.float64)[:, None]
+    mean = torch.linalg.lstsq(design, known).solution
+    left = (known - design @ mean)[:, 0]
+    least = 1e-3 * left.abs().mean()
+    width = torch.zeros(FEATURES, dtype=torch.float64)
+    linear = design[:, :LINEAR]
+    width[:LINEAR] = torch.linalg.lstsq(linear, left.abs().clamp_min(least).log()[:, None]).solution[:, 0]
+    width[0] -= (linear @ width[:LINEAR]).mean()
+    quantiles = torch.quantile(left / (design @ width).exp(), torch.special.ndtr(KNOTS.double()))
+    return mean[:, 0].float(), (quantiles.float(), width.float())
 
 
 def _patient(item: OrganNumber) -> Patient:

@@ -36,20 +36,21 @@ def test_uptake_varies_as_asked_and_does_not_drift(common, own) -> None:
 
 
 def test_the_diaphragm_stands_elsewhere_on_the_pet() -> None:
-    lags = np.array([DayToDay(mismatch_mm=7.5).draw(f"P{number}", "one", 7).mismatch_mm for number in range(400)])
+    lags = np.array([DayToDay().draw(f"P{number}", "one", 7).mismatch_mm for number in range(400)])
     assert lags.mean() == pytest.approx(-1.0, abs=1.2)
     assert lags.std() == pytest.approx(7.0, abs=0.8)
-    assert DayToDay().draw("P1", "one", 7).mismatch_mm == 0.0
-    assert DayToDay().draw("P1", "one", 7).lag_mm(300.0) is None
+    alike = DayToDay(mismatch_mm=0.0).draw("P1", "one", 7)
+    assert alike.mismatch_mm == 0.0
+    assert alike.lag_mm(300.0) is None
     day = Day(factors=np.ones(1), shift_mm=(0.0, 0.0, 0.0), breath_mm=0.0, mismatch_mm=8.0)
     lag = day.lag_mm(300.0)
     assert lag is not None
-    assert float(lag.max()) == pytest.approx(8.0)
+    assert float(lag.max()) == pytest.approx(8.0, abs=0.1)
     assert float(lag[0]) < 0.1
     image = torch.zeros(2, 2, 192)
-    image[..., 80] = image[..., 5] = 1.0
+    image[..., 83] = image[..., 5] = 1.0
     found = raised(image, lag)
-    assert found[0, 0, 78:85].tolist() == pytest.approx([0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0], abs=0.02)
+    assert found[0, 0, 81:88].tolist() == pytest.approx([0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0], abs=0.05)
     assert float(found[0, 0, 5]) == pytest.approx(1.0, abs=0.02)
 
 

@@ -21,7 +21,7 @@ from vct.engine.atlas.paint import PET_FWHM_MM, paint_ct, paint_pet
 from vct.engine.atlas.render import render
 from vct.engine.atlas.settle import settled
 from vct.engine.atlas.template import Template
-from vct.engine.atlas.uptake import draw_uptake
+from vct.engine.atlas.uptake import uptake_at
 from vct.errors import InputError
 from vct.records import Lesion, Patient, Scan, Sex, Snapshot
 from vct.rng import stream
@@ -76,11 +76,10 @@ class Atlas:
         """The PET/CT of a snapshot, with labels on the PET's grid."""
         patient = snapshot.patient
         body = self.body(patient, seed)
-        day_rng = stream(seed, patient.id, snapshot.visit.name, "day")
-        day = draw_day(day_rng, body.lattice)
+        day = draw_day(stream(seed, patient.id, snapshot.visit.name, "day"), body.lattice)
         grid = self.grid(body)
         anatomy = render(body, day, grid)
-        uptake = draw_uptake(patient, stream(seed, patient.id, "uptake"), day_rng)
+        uptake = uptake_at(patient, snapshot.visit.name, seed)
         density = draw_density(patient, stream(seed, patient.id, "density"))
         noise = stream(seed, patient.id, snapshot.visit.name, "noise")
         skin = _skin_depth(body, day, grid)

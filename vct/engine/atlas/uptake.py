@@ -21,6 +21,7 @@ from numpy.random import Generator
 
 from vct.engine.atlas.composition import hedypet
 from vct.records import Patient, Sex
+from vct.rng import stream
 
 DEVIATES = tuple(NormalDist().inv_cdf(p) for p in (0.004, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.996))
 AUTOPET: dict[tuple[str, Sex], tuple[float, ...]] = {
@@ -65,6 +66,11 @@ class Uptake:
     brown_fat: float
     prostate: float
     myocardial_swing: float
+
+
+def uptake_at(patient: Patient, visit: str, seed: int) -> Uptake:
+    """The uptake that a patient is painted with at a visit: streams "uptake" of the patient and of the visit."""
+    return draw_uptake(patient, stream(seed, patient.id, "uptake"), stream(seed, patient.id, visit, "uptake"))
 
 
 def draw_uptake(patient: Patient, body: Generator, day: Generator) -> Uptake:

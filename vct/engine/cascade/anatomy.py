@@ -186,10 +186,10 @@ class Anatomy(nn.Module):
         ct, pet = self._repainted(warped(self._painted(blueprint), shift)[0], blueprint, named, gut)
         inside = (depth / fine_mm + 0.5).clamp(0.0, 1.0)
         pet = blurred(inside * pet, float(self.blur_mm) / fine_mm)
-        if blueprint.lag_mm is not None:
-            pet = raised(pet, blueprint.lag_mm)
         if noise is not None:
             ct, pet = textured(ct, pet, self.grain, self.tissue_map(named, len(self.config.tissues)), noise)
+        if blueprint.lag_mm is not None:
+            pet = raised(pet, blueprint.lag_mm)
         ct = inside * ct + (1.0 - inside) * self._couch(named)
         ct, pet = functional.avg_pool3d(torch.stack((ct, pet))[None], round(spacing_mm / fine_mm))[0]
         wanted_mm = labels_mm or spacing_mm

@@ -79,7 +79,8 @@ class CodeModel(nn.Module):
 
     Buffers: `mean` (6, raw) regression; `modes` (modes, raw), one residual standard deviation long each; `mix`
     (modes, modes) lower triangle of their correlation; `low` and `high` (condition,) the range that training covered;
-    `quantiles` (knots, shaped) what the last numbers are at the normal scores `KNOTS`.
+    `quantiles` (knots, shaped) what the last numbers are at the normal scores `KNOTS`, times e to the regression
+    `widths` (6, shaped): how demographics widen them.
     """
 
     mean: torch.Tensor
@@ -88,6 +89,7 @@ class CodeModel(nn.Module):
     low: torch.Tensor
     high: torch.Tensor
     quantiles: torch.Tensor
+    widths: torch.Tensor
 
     def __init__(self, config: CodeConfig) -> None:
         super().__init__()
@@ -98,6 +100,7 @@ class CodeModel(nn.Module):
         self.register_buffer("low", torch.full((config.condition,), -1e3))
         self.register_buffer("high", torch.full((config.condition,), 1e3))
         self.register_buffer("quantiles", KNOTS[:, None].repeat(1, config.shaped))
+        self.register_buffer("widths", torch.zeros(FEATURES, config.shaped))
         self.denoiser = Denoiser(CodeNet(config))
 
     def expected(self, condition: torch.Tensor) -> torch.Tensor:
@@ -117,16 +120,18 @@ class CodeModel(nn.Module):
         """(B, raw) bodies from demographics (B, condition) and standard normal noise (B, modes)."""
         held = self._held(condition)
         white = schedule.sample(lambda x, sigma: self.denoiser(x, sigma, condition=held), noise)
-        return self.expected(condition) + self._shaped(self.unwhiten(white) @ self.modes)
+        return self.expected(condition) + self._shaped(self.unwhiten(white) @ self.modes, features(held))
 
-    def _shaped(self, left: torch.Tensor) -> torch.Tensor:
-        """Residuals (B, raw) whose last columns, normal scores, have taken on their own distributions."""
+    def _shaped(self, left: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        """Residuals (B, raw) whose last columns, normal scores, have taken on their own distributions for people of
+        whom `known` (B, 6) are the features."""
         plain, scores = torch.split(left, [self.config.raw - self.config.shaped, self.config.shaped], dim=1)
         step = float(KNOTS[1] - KNOTS[0])
         at = (scores - float(KNOTS[0])) / step
         low = at.floor().clamp(0, len(KNOTS) - 2).long()
         first, second = self.quantiles.gather(0, low), self.quantiles.gather(0, low + 1)
-        return torch.cat((plain, first + (at - low) * (second - first)), dim=1)
+        shaped = (first + (at - low) * (second - first)) * (known @ self.widths).exp()
+        return torch.cat((plain, shaped), dim=1)
 
     def _held(self, condition: torch.Tensor) -> torch.Tensor:
         return torch.minimum(torch.maximum(condition, self.low), self.high)

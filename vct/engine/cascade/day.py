@@ -50,11 +50,11 @@ class DayToDay(Part):
     position_mm: Triple = Field(default=(4.0, 4.0, 3.0), description="SD of the place on the couch, x, y, z")
     breath_mm: float = Field(default=5.0, ge=0.0, le=20.0, description="SD of the diaphragm's height")
     mismatch_mm: float = Field(
-        default=0.0,
+        default=7.5,
         ge=0.0,
         le=20.0,
-        description="SD of how far the PET's diaphragm lies above the CT's; 7.5 makes organs reach into each other's "
-        "labels as in the atlas, and readers that trust the CT take what reaches over for lesions",
+        description="SD of how far the PET's diaphragm lies above the CT's, so that organs reach into each other's "
+        "labels; with 0 both breathe alike",
     )
     filling: float = Field(default=0.4, ge=0.0, le=1.0, description="correlation of the bladder's filling between days")
 
@@ -104,9 +104,11 @@ class Day:
         return self.shift_mm[2] + self.breath_mm * _moved_with_breath(z, base)
 
     def lag_mm(self, base: float) -> torch.Tensor | None:
-        """(heights,) how far the PET's organs lie above the CT's at `LAG_HEIGHTS` of the model's grid; None where they
-        breathe alike."""
-        return self.mismatch_mm * _moved_with_breath(LAG_HEIGHTS, base) if self.mismatch_mm else None
+        """(heights,) how far the PET's organs lie above the CT's at `LAG_HEIGHTS` of the model's grid, most at the dome
+        as in the atlas; None where they breathe alike."""
+        if not self.mismatch_mm:
+            return None
+        return self.mismatch_mm * torch.exp(-(((LAG_HEIGHTS - base - DOME_MM) / REACH_MM) ** 2))
 
     def displacement(self, spans: Spans, base: float) -> torch.Tensor:
         """Spline coefficients (3, i, j, k) to add to a body's, which say where an output voxel is read."""

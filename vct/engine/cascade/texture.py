@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from vct.engine.cascade.blur import blurred
 from vct.engine.cascade.grid import shape_at
 from vct.engine.cascade.sampler import volume_noise
 from vct.engine.cascade.spline import EXTENT_MM
 
-SCALES_MM = (0.0, 3.2, 8.0, 24.0)
+SCALES_MM = (0.0, 2.5, 5.0, 10.0, 20.0)
 """Standard deviations of the Gaussian kernels that smooth white noise into the fields; the first is a voxel's own
-noise at 4 mm, which CT has and a PET, blurred as it is, has not. Assumed; the amplitudes are measured."""
-_DRAWN_MM = (4.0, 4.0, 8.0, 16.0)
-LAGS = (0, 1, 2, 4, 8)
-_FEWEST_PAIRS = 200
+noise at 4 mm, which CT has and a PET, blurred as it is, has not. Assumed; the amplitudes are measured
+(`vct.training.grain`)."""
+BORDER_SD = 0.8
+"""Voxels over which a PET's texture fades, as standard deviation (assumed)."""
+_DRAWN_MM = (4.0, 4.0, 4.0, 8.0, 16.0)
 
 
 def correlation(lag_mm: float) -> list[float]:
@@ -59,66 +58,14 @@ def textured(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """CT and PET (X, Y, Z) with texture: `grain` (scales, 2, tissues + 1) are standard deviations of ln SUV and of HU.
 
-    `place` (X, Y, Z) is each voxel's tissue, the last for none; `noise` is what `fields` drew. Means are kept.
+    `place` (X, Y, Z) is each voxel's tissue, the last for none; `noise` is what `fields` drew. Means are kept. A PET's
+    texture fades across borders, which a scanner never shows sharp.
     """
     log_suv, hu = torch.zeros_like(pet), torch.zeros_like(ct)
     for fields_of_scale, sd in zip(noise, grain, strict=True):
-        amplitude = sd[:, place]
-        log_suv += fields_of_scale[0] * amplitude[0] - 0.5 * amplitude[0].square()
-        hu += fields_of_scale[1] * amplitude[1]
+        if sd[0].any():
+            amplitude = blurred(sd[0][place], BORDER_SD)
+            log_suv += fields_of_scale[0] * amplitude - 0.5 * amplitude.square()
+        if sd[1].any():
+            hu += fields_of_scale[1] * sd[1][place]
     return ct + hu, pet * log_suv.exp()
-
-
-def grain_of(
-    residuals: Sequence[torch.Tensor], places: Sequence[torch.Tensor], tissues: int, spacing_mm: float
-) -> torch.Tensor:
-    """(scales, 2, tissues + 1) standard deviations fitted to residuals (2, X, Y, Z) of ln SUV and HU.
-
-    The covariance within a tissue at lags of 0, 1, 2, 4 and 8 voxels across, the median body's, is matched by
-    non-negative least squares: two voxels inside the tissue's border, where its neighbours do not spill, or one where
-    it is too thin for that. Tissues without such an inside stay smooth.
-    """
-    from scipy.optimize import nnls
-
-    design = np.array([correlation(lag * spacing_mm) for lag in LAGS])
-    grain = torch.zeros(len(SCALES_MM), 2, tissues + 1)
-    inner = [_inner(place, tissues) for place in places]
-    for places_inside in (inner, [_inner(place, tissues) for place in inner]):
-        pairs = zip(residuals, places_inside, strict=True)
-        covariances = np.stack([_covariances(residual, place, tissues) for residual, place in pairs])
-        for image, tissue in np.ndindex(2, tissues):
-            of_bodies = covariances[~np.isnan(covariances[:, :2, image, tissue]).any(axis=1), :, image, tissue]
-            if len(of_bodies):
-                known = ~np.isnan(of_bodies).all(axis=0)
-                covariance = np.nanmedian(of_bodies[:, known], axis=0)
-                first = 1 - image
-                variance, _ = nnls(design[known, first:], covariance)
-                grain[first:, image, tissue] = torch.from_numpy(variance).sqrt()
-    return grain
-
-
-def _covariances(residual: torch.Tensor, place: torch.Tensor, tissues: int) -> NDArray[np.float64]:
-    """(lags, 2, tissues) mean products of a body's residuals without their tissue's mean; NaN for too few pairs."""
-    where = place.ravel()
-    many = torch.bincount(where, minlength=tissues + 1).clamp_min(1)
-    mean = [torch.bincount(where, part.ravel().double(), minlength=tissues + 1) / many for part in residual]
-    centred = residual - torch.stack(mean).float()[:, place]
-    total, count = np.zeros((len(LAGS), 2, tissues)), np.zeros((len(LAGS), 1, tissues))
-    for row, axis in np.ndindex(len(LAGS), 2):
-        size = place.shape[axis] - LAGS[row]
-        first, second = place.narrow(axis, 0, size), place.narrow(axis, LAGS[row], size)
-        both = (first == second) & (first < tissues)
-        product = centred.narrow(axis + 1, 0, size) * centred.narrow(axis + 1, LAGS[row], size)
-        count[row] += torch.bincount(first[both], minlength=tissues).numpy()
-        for image in (0, 1):
-            total[row, image] += torch.bincount(first[both], product[image][both].double(), tissues).numpy()
-    return np.where(count >= _FEWEST_PAIRS, total / np.maximum(count, 1.0), np.nan)
-
-
-def _inner(place: torch.Tensor, other: int) -> torch.Tensor:
-    """Tissues (X, Y, Z) where a voxel and its six neighbours are of one; `other` elsewhere."""
-    same = torch.ones_like(place, dtype=torch.bool)
-    for axis in range(3):
-        for step in (1, -1):
-            same &= place == place.roll(step, dims=axis)
-    return torch.where(same, place, other)

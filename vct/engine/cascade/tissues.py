@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from vct.structures import STRUCTURES
 
 _ALIKE = (
-    ("vertebrae", ("vertebrae_", "sacrum")),
-    ("ribs", ("rib_", "sternum", "clavicula_", "scapula_")),
-    ("limb_bones", ("hip_", "femur_", "humerus_")),
+    ("vertebrae", ("vertebrae_", "sacrum", "sternum")),
+    ("ribs", ("rib_", "clavicula_", "scapula_")),
+    ("hips", ("hip_",)),
+    ("limb_bones", ("femur_", "humerus_")),
     ("lungs", ("lung_",)),
     ("kidneys", ("kidney_right", "kidney_left")),
     ("adrenals", ("adrenal_",)),
@@ -50,7 +51,18 @@ BELLY = "belly"
 GUT = ("colon", "small_bowel", "duodenum")
 STRUCTURE_NAMES = (LEAN, CAVITY, BELLY, *(name for name, _ in _ALIGNED))
 _OUTER = ("subcutaneous_fat", "skin", "breast")
-_WALL = ("muscle", "ribs", "vertebrae", "limb_bones", "costal_cartilages", "spinal_cord", "brain", "skull", "body")
+_WALL = (
+    "muscle",
+    "ribs",
+    "vertebrae",
+    "hips",
+    "limb_bones",
+    "costal_cartilages",
+    "spinal_cord",
+    "brain",
+    "skull",
+    "body",
+)
 
 
 def tissue_of(structure: str) -> str:
