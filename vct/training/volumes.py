@@ -53,31 +53,32 @@ def retold(anatomy: Anatomy, length: Length, numbers: Sequence[OrganNumber], sex
             logs = [math.log(item.value) for item in people]
             _, (code.quantiles[:, column], code.widths[:, column]) = _told(logs, people)
         else:
-            columns, share = _parts(anatomy, organ)
-            missed = sum(item.value for item in people) / len(people) / _drawn_suv(anatomy, people, columns, share)
-            code.mean[0, columns] += math.log(missed)
+            parts, share = _parts(anatomy, organ)
+            missed = sum(item.value for item in people) / len(people) / _drawn_suv(anatomy, people, parts, share)
+            code.mean[0, uptake + parts] += math.log(missed)
     return tuple(told)
 
 
 def _parts(anatomy: Anatomy, organ: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """The columns of ln SUV of the tissues that an organ of the canonical body is made of, and their shares of it."""
+    """The places of the tissues that an organ of the canonical body is made of, and their shares of it."""
     tissues = len(anatomy.config.tissues)
     inside = torch.isin(anatomy.labels, torch.tensor(labels_of(organ), dtype=torch.uint8))
     counts = torch.bincount(anatomy.tissue_map(anatomy.labels, tissues)[inside], minlength=tissues + 1)[:tissues]
     parts = counts.nonzero()[:, 0]
-    return sum(anatomy.config.parts[:3]) + parts, counts[parts] / counts.sum().clamp_min(1)
+    return parts, counts[parts] / counts.sum().clamp_min(1)
 
 
 @torch.no_grad()
-def _drawn_suv(anatomy: Anatomy, people: Sequence[OrganNumber], columns: torch.Tensor, share: torch.Tensor) -> float:
+def _drawn_suv(anatomy: Anatomy, people: Sequence[OrganNumber], parts: torch.Tensor, share: torch.Tensor) -> float:
     """Mean SUV of an organ over such people as the anatomy draws it and a day changes it."""
     total = 0.0
-    tissues = [anatomy.config.tissues[int(column) - sum(anatomy.config.parts[:3])] for column in columns]
+    tissues = [anatomy.config.tissues[place] for place in parts.tolist()]
     day = torch.tensor([math.exp((COMMON_SD**2 + OWN_SDS.get(name, OWN_SD) ** 2) / 2.0) for name in tissues])
     for start in range(0, len(people), CHUNK):
         some = [_patient(item) for item in people[start : start + CHUNK]]
         noise = torch.stack([code_noise(anatomy.config.code.modes, 0, item.id, "told") for item in some])
-        suv = anatomy.code.draw(demographics(some), noise, THOROUGH)[:, columns].exp() * day
+        drawn = anatomy.code.draw(demographics(some), noise, THOROUGH)
+        suv = drawn[:, sum(anatomy.config.parts[:3]) + parts].exp() * day
         total += float((suv @ share.float()).sum())
     return total / len(people)
 

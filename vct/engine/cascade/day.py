@@ -101,7 +101,9 @@ class Day:
     def up_mm(self, z: torch.Tensor, base: float) -> torch.Tensor:
         """How far up the body stands at heights `z` of the model's grid, in its nominal mm; `base` is that of the
         lungs."""
-        return self.shift_mm[2] + self.breath_mm * _moved_with_breath(z, base)
+        above = z - base - DOME_MM
+        beyond = torch.where(above > 0.0, above, (-above - PLATEAU_MM).clamp_min(0.0))
+        return self.shift_mm[2] + self.breath_mm * torch.exp(-((beyond / REACH_MM) ** 2))
 
     def lag_mm(self, base: float) -> torch.Tensor | None:
         """(heights,) how far the PET's organs lie above the CT's at `LAG_HEIGHTS` of the model's grid, most at the dome
@@ -117,10 +119,3 @@ class Day:
         moved[0], moved[1] = -self.shift_mm[0], -self.shift_mm[1]
         moved[2] = -self.up_mm(knots, base)
         return moved
-
-
-def _moved_with_breath(z: torch.Tensor, base: float) -> torch.Tensor:
-    """How much of the diaphragm's movement the body has at heights `z`: all in the upper abdomen, less beyond."""
-    above = z - base - DOME_MM
-    beyond = torch.where(above > 0.0, above, (-above - PLATEAU_MM).clamp_min(0.0))
-    return torch.exp(-((beyond / REACH_MM) ** 2))
