@@ -10,7 +10,7 @@ atlas=$1 out=$2 workers=${3:-1}
 mkdir -p "$out"
 
 vct atlas sample "$atlas" --out "$out/people" -n 720 --seed 22 --noise-cov 0 --workers "$workers"
-vct atlas plan "$atlas" --out "$out/plan.csv" -n 20000 --seed 23
+vct atlas plan "$atlas" --out "$out/plan.csv" -n 60000 --seed 23
 vct train anatomy --data "$out/people" --numbers "$out/plan.csv" --out "$out/cascade"
 
 vct atlas sample "$atlas" --out "$out/fine" -n 60 --seed 41 --noise-cov 0 --resolution 2 --workers "$workers"

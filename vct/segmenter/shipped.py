@@ -10,6 +10,7 @@ import numpy as np
 
 from vct.errors import InputError
 from vct.segmenter.base import Segmenter
+from vct.segmenter.urine import at_half_of_urine
 from vct.structures import STRUCTURES
 from vct.volume import Volume
 
@@ -56,7 +57,7 @@ def load(folder: Path) -> SegmenterNet:
 def run(model: SegmenterNet, ct: Volume, pet: Volume | None = None) -> Volume:
     """Labels of a CT in HU on its own grid; the network works on its spacing, cropped to what is denser than air.
 
-    Where a PET (SUVbw) does not reach, there is no uptake.
+    Where a PET (SUVbw) does not reach, there is no uptake. It also tells where a hot bladder ends.
     """
     import torch
     from torch.nn import functional
@@ -76,7 +77,8 @@ def run(model: SegmenterNet, ct: Volume, pet: Volume | None = None) -> Volume:
         found = model(*padded)[0].numpy()
     numbers = np.array([0, *(STRUCTURES[name] for name in model.config.names)], dtype=np.uint8)
     data = np.zeros(fine.data.shape, dtype=np.uint8)
-    data[box] = numbers[found[tuple(slice(length) for length in size)]]
+    named = numbers[found[tuple(slice(length) for length in size)]]
+    data[box] = named if pet is None else at_half_of_urine(named, images[1].data[box])
     return Volume(data=data, grid=fine.grid, unit="label").resampled(ct.grid)
 
 

@@ -40,6 +40,9 @@ _MOST_MODES = 64
 _LEAST_KEPT = 0.3
 """Of a number's spread: with less the modes say nothing of it, and it stays as it is (assumed)."""
 _EDGE = 0.2
+_LEAST_OWN = 0.05
+"""Of a tissue's variance: women's livers differ no more, once size and age are known, than one does from day to day
+(assumed)."""
 _LEAST_SUV = 0.02
 _COMPARED = 64
 _COMPARISON = "comparison"
@@ -101,33 +104,38 @@ def describe(bodies: Bodies, sex: str, cache: Path, say: Callable[[str], None] =
 
 @torch.no_grad()
 def _compare(anatomy: Anatomy, bodies: Bodies, indices: Sequence[int], raw: torch.Tensor, factors: np.ndarray) -> None:
-    """Calibrate blur and uptake and measure texture on at most 64 bodies, rendered from their own fields and factors.
+    """Calibrate blur, uptake and HU and measure texture on at most 64 bodies, rendered from their own fields and
+    factors.
 
     Where bowel and fat trade places a painted PET is sharper than a scanner's; it is blurred until it is as smooth as
-    the bodies'. Carrying a painted body blurs it too, which costs small hot organs some uptake a second time: their
-    borders were part of the measured means already, and so were PETs that breathe apart from their CTs. The mean
-    factors are shifted so that rendered bodies measure, tissue by tissue, what the training bodies do. What bodies vary
-    by more within a tissue is its texture.
+    the bodies'. The bodies' means were measured where PETs breathe apart from their CTs: what rendered bodies lose by
+    that, tissue by tissue and in the mean SUV of all, will be painted on top. What bodies vary by more within a tissue
+    is its texture.
     """
     rows = range(0, len(raw), -(-len(raw) // _COMPARED))
     anatomy.blur_mm.fill_(_missing_blur_mm(anatomy, bodies, {indices[row]: raw[row] for row in list(rows)[::8]}))
     tissues, names = len(anatomy.config.tissues), tissue_table()[1]
     own = [names.index(name) for name in anatomy.config.tissues]
-    missed, found, painted = [], [], []
+    wanted, measured = [], []
+    found, painted = [], []
     for row in rows:
         labels = _labels(bodies, indices[row])
         lag_mm = DayToDay().draw(bodies.patients[indices[row]].id, _COMPARISON, 0).lag_mm(base_of(labels))
-        body = replace(anatomy.split(raw[row]), lag_mm=lag_mm)
+        body = replace(anatomy.recovered(anatomy.split(raw[row])), lag_mm=lag_mm)
         seen = anatomy.render(body, anatomy.config.spacing_mm)
         suv, hu = means_by_tissue(seen.labels.numpy(), seen.pet.numpy(), seen.ct.numpy())
-        measured = np.concatenate((np.log(np.maximum(suv[own], _LEAST_SUV)), hu[own] / 100.0))
-        missed.append(factors[row] - measured)
+        there = ~np.isnan(suv[own])
+        log_suv, hundreds = np.split(factors[row], 2)
+        wanted.append(np.where(there, (np.exp(log_suv), hundreds), np.nan))
+        measured.append(np.stack((suv[own], hu[own] / 100.0)))
         ct, pet = (part[0] for part in bodies.images([indices[row]]))
         place = anatomy.tissue_map(labels, tissues)
         found.append(Seen(ct=ct, pet=pet, place=place))
         painted.append(Seen(ct=seen.ct, pet=seen.pet, place=anatomy.tissue_map(seen.labels, tissues)))
-    shift = _mean_known(np.array(missed))
-    anatomy.code.mean[0, -2 * tissues :] += torch.from_numpy(shift).float()
+    (suv, hu), (seen_suv, seen_hu) = _mean_known(np.array(wanted)), _mean_known(np.array(measured))
+    lost = np.log(np.maximum(suv, _LEAST_SUV) / np.maximum(seen_suv, _LEAST_SUV))
+    anatomy.lost.copy_(torch.from_numpy(lost))
+    anatomy.code.mean[0, -tissues:] += torch.from_numpy(hu - seen_hu).float()
     anatomy.grain.copy_(grain_of(found, painted, anatomy.config.tissues, anatomy.config.spacing_mm))
 
 
@@ -197,7 +205,7 @@ def _normal_scores(values: torch.Tensor) -> torch.Tensor:
 def _leave_out_the_day(code: CodeModel, tissues: Sequence[str], start: int) -> None:
     """Take the day's variation, which every training scan holds and the engine adds again, off the modes of ln SUV.
 
-    `start` is the first tissue's column. At least a quarter of a tissue's variance stays the body's own (assumed).
+    `start` is the first tissue's column. At least `_LEAST_OWN` of a tissue's variance stays the body's own.
     """
     columns = slice(start, start + len(tissues))
     score = (code.mix.T @ code.modes[:, columns]).square().sum(dim=0)
@@ -206,7 +214,7 @@ def _leave_out_the_day(code: CodeModel, tissues: Sequence[str], start: int) -> N
     ends = code.quantiles[[middle - 4, middle + 4], first : first + len(tissues)]
     spread = score * (ends.diff(dim=0)[0] / (KNOTS[middle + 4] - KNOTS[middle - 4])).square()
     day = torch.tensor([OWN_SDS.get(name, OWN_SD) ** 2 + COMMON_SD**2 for name in tissues])
-    code.modes[:, columns] *= (1.0 - day / spread.clamp_min(1e-9)).clamp_min(0.25).sqrt()
+    code.modes[:, columns] *= (1.0 - day / spread.clamp_min(1e-9)).clamp_min(_LEAST_OWN).sqrt()
 
 
 def shrunk_correlation(scores: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,8 @@
-"""Organ volumes of an anatomy, and the spread of uptake, from a table of more people than have scans.
+"""Organ volumes and uptake of an anatomy from a table of more people than have scans.
 
 A mean over 300 bodies is off by 3 % for an organ that varies as the spleen does. A table of thousands, without images,
-tells how volumes follow the demographics, how they spread, and how the spread follows; the bodies still tell how they
-vary together, and how much uptake must be painted to be measured.
+tells how volumes and uptake follow the demographics, how they spread, and how the spread follows; the bodies still tell
+how they vary together.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ LINEAR = 4
 
 
 def retold(anatomy: Anatomy, length: Length, numbers: Sequence[OrganNumber], sex: str) -> tuple[str, ...]:
-    """Let the table tell regression and distribution of every volume that it has for a sex, and of these organs' uptake
-    the distribution about its regression, or the mean where the organ is made of several tissues; returns the organs.
+    """Let the table tell regression and distribution of every volume that it has for a sex, and of these organs'
+    uptake, but of an organ that is made of several tissues the regression alone; returns the organs.
 
     Raises InputError where it has no volume of an organ that is drawn, or a number of fewer than 100 people.
     """
@@ -48,39 +48,44 @@ def retold(anatomy: Anatomy, length: Length, numbers: Sequence[OrganNumber], sex
     if not told:
         raise InputError(f"the table of numbers has no volume_ml of sex {sex} for any of {', '.join(volumes)}")
     for organ, people in _by_organ(own, "suv_mean", told, sex):
+        values = [item.value for item in people]
         if organ in tissues:
-            column = uptake + tissues.index(organ) - shaped
-            logs = [math.log(item.value) for item in people]
-            _, (code.quantiles[:, column], code.widths[:, column]) = _told(logs, people)
+            column = uptake + tissues.index(organ)
+            code.mean[:, column], (code.quantiles[:, column - shaped], code.widths[:, column - shaped]) = _told(
+                [math.log(value) for value in values], people
+            )
         else:
-            parts, share = _parts(anatomy, organ)
-            missed = sum(item.value for item in people) / len(people) / _drawn_suv(anatomy, people, parts, share)
-            code.mean[0, uptake + parts] += math.log(missed)
+            parts, drawn = _drawn_suv(anatomy, organ, people)
+            code.mean[:, uptake + parts] += _correction(torch.tensor(values), drawn, people)[:, None]
     return tuple(told)
 
 
-def _parts(anatomy: Anatomy, organ: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """The places of the tissues that an organ of the canonical body is made of, and their shares of it."""
-    tissues = len(anatomy.config.tissues)
-    inside = torch.isin(anatomy.labels, torch.tensor(labels_of(organ), dtype=torch.uint8))
-    counts = torch.bincount(anatomy.tissue_map(anatomy.labels, tissues)[inside], minlength=tissues + 1)[:tissues]
-    parts = counts.nonzero()[:, 0]
-    return parts, counts[parts] / counts.sum().clamp_min(1)
-
-
 @torch.no_grad()
-def _drawn_suv(anatomy: Anatomy, people: Sequence[OrganNumber], parts: torch.Tensor, share: torch.Tensor) -> float:
-    """Mean SUV of an organ over such people as the anatomy draws it and a day changes it."""
-    total = 0.0
-    tissues = [anatomy.config.tissues[place] for place in parts.tolist()]
-    day = torch.tensor([math.exp((COMMON_SD**2 + OWN_SDS.get(name, OWN_SD) ** 2) / 2.0) for name in tissues])
+def _drawn_suv(anatomy: Anatomy, organ: str, people: Sequence[OrganNumber]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The places of the tissues that an organ of the canonical body is made of, and its mean SUV in such people (N,) as
+    the anatomy draws them, in the mean over days."""
+    names = anatomy.config.tissues
+    inside = torch.isin(anatomy.labels, torch.tensor(labels_of(organ), dtype=torch.uint8))
+    counts = torch.bincount(anatomy.tissue_map(anatomy.labels, len(names))[inside], minlength=len(names) + 1)[:-1]
+    parts = counts.nonzero()[:, 0]
+    day = [math.exp((COMMON_SD**2 + OWN_SDS.get(names[place], OWN_SD) ** 2) / 2.0) for place in parts.tolist()]
+    share = counts[parts] / counts.sum().clamp_min(1) * torch.tensor(day)
+    drawn = []
     for start in range(0, len(people), CHUNK):
         some = [_patient(item) for item in people[start : start + CHUNK]]
         noise = torch.stack([code_noise(anatomy.config.code.modes, 0, item.id, "told") for item in some])
-        drawn = anatomy.code.draw(demographics(some), noise, THOROUGH)
-        suv = drawn[:, sum(anatomy.config.parts[:3]) + parts].exp() * day
-        total += float((suv @ share.float()).sum())
-    return total / len(people)
+        raw = anatomy.code.draw(demographics(some), noise, THOROUGH)
+        drawn.append(raw[:, sum(anatomy.config.parts[:3]) + parts].exp() @ share)
+    return parts, torch.cat(drawn)
+
+
+def _correction(values: torch.Tensor, drawn: torch.Tensor, people: Sequence[OrganNumber]) -> torch.Tensor:
+    """(features,) regression of ln values less that of ln `drawn` (N,), so that the means of both become the same."""
+    design = _design(people)
+    apart = (values / drawn).double().log()[:, None]
+    found: torch.Tensor = torch.linalg.lstsq(design, apart).solution[:, 0]
+    found[0] += math.log(float(values.mean()) / float((drawn * (design @ found).exp()).mean()))
+    return found.float()
 
 
 def _by_organ(
@@ -101,7 +106,7 @@ def _told(
 ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
     """(features,) regression of values, and of what it leaves (knots,) quantiles and (features,) regression of the log
     of its width, on age, height and weight, by which it is divided before."""
-    design = features(demographics([_patient(item) for item in people])).double()
+    design = _design(people)
     known = torch.tensor(values, dtype=torch.float64)[:, None]
     mean = torch.linalg.lstsq(design, known).solution
     left = (known - design @ mean)[:, 0]
@@ -112,6 +117,11 @@ def _told(
     width[0] -= (linear @ width[:LINEAR]).mean()
     quantiles = torch.quantile(left / (design @ width).exp(), torch.special.ndtr(KNOTS.double()))
     return mean[:, 0].float(), (quantiles.float(), width.float())
+
+
+def _design(people: Sequence[OrganNumber]) -> torch.Tensor:
+    known: torch.Tensor = features(demographics([_patient(item) for item in people]))
+    return known.double()
 
 
 def _patient(item: OrganNumber) -> Patient:

@@ -83,6 +83,20 @@ def test_the_body_is_the_same_at_every_visit_and_the_day_is_not():
     assert change != 1.0
 
 
+def test_a_body_is_painted_so_that_its_tissues_measure_what_was_drawn():
+    """Blur takes from a hot liver and gives to a cold one."""
+    model, hot = anatomy(), TISSUES.index("liver")
+    model.blur_mm.fill_(6.0)
+    model.lost[hot] = 0.1
+    body = model.split(model.code.mean[0])
+    for suv in (0.2, 2.0, 8.0):
+        drawn = replace(body, suv=body.suv.index_fill(0, torch.tensor(hot), suv))
+        bare, seen = (model.render(each, 8.0) for each in (drawn, model.recovered(drawn)))
+        liver = seen.labels == STRUCTURES["liver"]
+        assert float(seen.pet[liver].mean()) == pytest.approx(suv * np.exp(0.1), rel=0.02)
+        assert abs(float(bare.pet[liver].mean()) / suv - 1.0) > 0.04
+
+
 def test_patients_differ_seeds_differ_and_arms_do_not():
     made = engine()
     base = made.generate(snapshot(), 1).ct.data

@@ -49,6 +49,9 @@ SETTLING_MM = (8.0, 8.0, 8.0, 4.0, 4.0)
 """Where volumes are looked at, step by step: coarsely first, which costs an eighth."""
 MOST_THICKER = 0.4
 """Of ln thickness, in one step of settling (assumed)."""
+PAINTINGS, MOST_BRIGHTER, FEWEST_VOXELS = 2, 1.5, 8
+"""How often the paint is put right for what spills over borders, by at most what factor each time, and the smallest
+tissue that is looked at (assumed)."""
 
 
 class AnatomyConfig(Part):
@@ -95,13 +98,26 @@ class Render:
     labels: torch.Tensor
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    """What a blueprint's displacement makes, (X, Y, Z): labels, bowel that fat has become (`mesentery.traded`), the
+    share within the skin; and the displacement (1, 3, X, Y, Z)."""
+
+    labels: torch.Tensor
+    gut: torch.Tensor
+    inside: torch.Tensor
+    shift: torch.Tensor
+    spacing_mm: float
+
+
 class Anatomy(nn.Module):
     """One sex's canonical body and the diffusion over what makes a patient of it.
 
     Buffers, (X, Y, Z) at `config.spacing_mm`: `labels` uint8; `pattern`, the SUV over its tissue's mean; `relief`, the
     HU minus its tissue's mean, and the couch's own outside. `axis` (2, Z) is the line that the skin is seen from,
     `grain` (scales, 2, tissues + 1) how strong texture is, as `vct.engine.cascade.texture` has it, `blur_mm` () the
-    standard deviation of the blur that a painted PET still lacks.
+    standard deviation of the blur that a painted PET still lacks, `lost` (tissues,) the ln SUV that tissues seem to
+    lose, in the mean, where the PET breathes apart from the CT.
     """
 
     labels: torch.Tensor
@@ -110,6 +126,7 @@ class Anatomy(nn.Module):
     axis: torch.Tensor
     grain: torch.Tensor
     blur_mm: torch.Tensor
+    lost: torch.Tensor
 
     def __init__(self, config: AnatomyConfig) -> None:
         super().__init__()
@@ -121,6 +138,7 @@ class Anatomy(nn.Module):
         self.register_buffer("axis", torch.zeros(2, shape[2]))
         self.register_buffer("grain", torch.zeros(len(SCALES_MM), 2, len(config.tissues) + 1))
         self.register_buffer("blur_mm", torch.zeros(()))
+        self.register_buffer("lost", torch.zeros(len(config.tissues)))
         self.code = CodeModel(config.code)
 
     def split(self, raw: torch.Tensor) -> Blueprint:
@@ -136,6 +154,29 @@ class Anatomy(nn.Module):
         )
 
     def settled(self, blueprint: Blueprint) -> Blueprint:
+        """The same body with the volumes and the uptake that were drawn."""
+        return self.recovered(self._grown(blueprint))
+
+    def recovered(self, blueprint: Blueprint) -> Blueprint:
+        """The same body painted so that its tissues measure, within their own borders, the mean SUV that was drawn
+        where its PET breathes as most do.
+
+        Blur takes from a hot heart and gives to a cold one; what was drawn had been measured with that in it.
+        """
+        mm, count = self.config.spacing_mm, len(self.config.tissues)
+        wanted = blueprint.suv * self.lost.exp()
+        shape = self._shape(blueprint, mm)
+        place = self.tissue_map(shape.labels, count).flatten()
+        voxels = torch.bincount(place, minlength=count + 1)[:count]
+        painted = blueprint
+        for _ in range(PAINTINGS):
+            pet = self._images(painted, shape)[1].flatten().double()
+            total = torch.bincount(place, pet, minlength=count + 1)[:count].clamp_min(1e-6)
+            brighter = (wanted * voxels / total).clamp(1.0 / MOST_BRIGHTER, MOST_BRIGHTER).float()
+            painted = replace(painted, suv=torch.where(voxels < FEWEST_VOXELS, painted.suv, painted.suv * brighter))
+        return painted
+
+    def _grown(self, blueprint: Blueprint) -> Blueprint:
         """The same body with its organs grown or shrunk, each about its own middle, and its fat with them, to the
         volumes that were drawn.
 
@@ -181,11 +222,9 @@ class Anatomy(nn.Module):
         drawn by `texture.fields` at `fine_mm`, becomes texture.
         """
         fine_mm = self.fine_mm(spacing_mm)
-        named, depth, shift = self._shaped(blueprint, fine_mm)
-        named, gut = self._traded(named, blueprint, fine_mm)
-        ct, pet = self._repainted(warped(self._painted(blueprint), shift)[0], blueprint, named, gut)
-        inside = (depth / fine_mm + 0.5).clamp(0.0, 1.0)
-        pet = blurred(inside * pet, float(self.blur_mm) / fine_mm)
+        shape = self._shape(blueprint, fine_mm)
+        named, inside = shape.labels, shape.inside
+        ct, pet = self._images(blueprint, shape)
         if noise is not None:
             ct, pet = textured(ct, pet, self.grain, self.tissue_map(named, len(self.config.tissues)), noise)
         if blueprint.lag_mm is not None:
@@ -195,6 +234,18 @@ class Anatomy(nn.Module):
         wanted_mm = labels_mm or spacing_mm
         labels = named if wanted_mm == fine_mm else self.named(blueprint, wanted_mm)
         return Render(ct=ct, pet=pet, labels=labels)
+
+    def _shape(self, blueprint: Blueprint, spacing_mm: float) -> _Shape:
+        bare, depth, shift = self._shaped(blueprint, spacing_mm)
+        named, gut = self._traded(bare, blueprint, spacing_mm)
+        inside = (depth / spacing_mm + 0.5).clamp(0.0, 1.0)
+        return _Shape(labels=named, gut=gut, inside=inside, shift=shift, spacing_mm=spacing_mm)
+
+    def _images(self, blueprint: Blueprint, shape: _Shape) -> tuple[torch.Tensor, torch.Tensor]:
+        """HU, going on beyond the skin, and SUV as a PET sees it, (X, Y, Z), without texture."""
+        painted = warped(self._painted(blueprint), shape.shift)[0]
+        ct, pet = self._repainted(painted, blueprint, shape.labels, shape.gut)
+        return ct, blurred(shape.inside * pet, float(self.blur_mm) / shape.spacing_mm)
 
     def _shaped(self, blueprint: Blueprint, spacing_mm: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Labels and depths under the skin (X, Y, Z), and displacements (1, 3, X, Y, Z) of a body."""

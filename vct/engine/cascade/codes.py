@@ -20,7 +20,7 @@ from vct.part import Part
 
 FEATURES = 6
 KNOTS = torch.linspace(-3.0, 3.0, 25)
-"""Normal scores at which the distribution of a number is kept; straight beyond them."""
+"""Normal scores at which the distribution of a number is kept; beyond them, one of 370, it is that of the last."""
 
 
 class CodeConfig(Part):
@@ -127,8 +127,8 @@ class CodeModel(nn.Module):
         whom `known` (B, 6) are the features."""
         plain, scores = torch.split(left, [self.config.raw - self.config.shaped, self.config.shaped], dim=1)
         step = float(KNOTS[1] - KNOTS[0])
-        at = (scores - float(KNOTS[0])) / step
-        low = at.floor().clamp(0, len(KNOTS) - 2).long()
+        at = ((scores - float(KNOTS[0])) / step).clamp(0.0, len(KNOTS) - 1.0)
+        low = at.floor().clamp_max(len(KNOTS) - 2).long()
         first, second = self.quantiles.gather(0, low), self.quantiles.gather(0, low + 1)
         shaped = (first + (at - low) * (second - first)) * (known @ self.widths).exp()
         return torch.cat((plain, shaped), dim=1)
