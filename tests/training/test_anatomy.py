@@ -92,7 +92,7 @@ def test_the_day_is_not_counted_twice():
     _leave_out_the_day(code, ("liver", "spleen"), 0)
     day = OWN_SD**2 + COMMON_SD**2
     assert code.modes[0, 0] == pytest.approx((0.3**2 - day) ** 0.5)
-    assert code.modes[1, 1] == pytest.approx(0.05 / 2)
+    assert code.modes[1, 1] == pytest.approx(0.05 * 0.05**0.5)
     assert code.modes[0, 2] == 1.0
 
 
