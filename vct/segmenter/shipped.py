@@ -10,7 +10,7 @@ import numpy as np
 
 from vct.errors import InputError
 from vct.segmenter.base import Segmenter
-from vct.segmenter.urine import at_half_of_urine
+from vct.segmenter.urine import ending_at_urine
 from vct.structures import STRUCTURES
 from vct.volume import Volume
 
@@ -77,9 +77,9 @@ def run(model: SegmenterNet, ct: Volume, pet: Volume | None = None) -> Volume:
         found = model(*padded)[0].numpy()
     numbers = np.array([0, *(STRUCTURES[name] for name in model.config.names)], dtype=np.uint8)
     data = np.zeros(fine.data.shape, dtype=np.uint8)
-    named = numbers[found[tuple(slice(length) for length in size)]]
-    data[box] = named if pet is None else at_half_of_urine(named, images[1].data[box])
-    return Volume(data=data, grid=fine.grid, unit="label").resampled(ct.grid)
+    data[box] = numbers[found[tuple(slice(length) for length in size)]]
+    labels = Volume(data=data, grid=fine.grid, unit="label").resampled(ct.grid)
+    return labels if pet is None else ending_at_urine(labels, pet)
 
 
 def _box(ct: Volume) -> tuple[slice, slice, slice]:
