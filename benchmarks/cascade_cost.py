@@ -29,7 +29,7 @@ from vct.engine.cascade.lowres import Lowres, LowresConfig
 from vct.engine.cascade.network import UNet, UNetConfig
 from vct.engine.cascade.patches import Tiles
 from vct.engine.cascade.presets import LOWRES, SUPERRES
-from vct.engine.cascade.sampler import DEFAULT, PUBLISHED
+from vct.engine.cascade.sampler import DEFAULT, PUBLISHED, QUICK
 from vct.engine.cascade.superres import Superres, SuperresConfig
 from vct.records import Patient, Snapshot, Visit
 
@@ -87,10 +87,10 @@ def stage_one(bf16: bool) -> Cost:
 
 
 def stage_two(fine_mm: float, bf16: bool) -> Cost:
-    """A whole volume of body refined with the default schedule."""
+    """A whole volume of body refined with stage 2's default schedule."""
     model = Superres(SuperresConfig()).eval()
     ct, pet = torch.zeros(shape_of(2 * fine_mm)), torch.ones(shape_of(2 * fine_mm))
-    return timed(lambda: model.refine(ct, pet, torch.zeros(4), fine_mm, DEFAULT, 0, "P"), bf16)
+    return timed(lambda: model.refine(ct, pet, torch.zeros(4), fine_mm, QUICK, 0, "P"), bf16)
 
 
 def patient(weights: Path, spacing_mm: float, bf16: bool) -> Cost:
@@ -120,14 +120,14 @@ def table(weights: Path | None, fine: bool, bf16: bool) -> Iterator[str]:
         for spacing in (8.0, 4.0, 2.0):
             if spacing < 4.0 and not any(weights.glob("superres-*.safetensors")):
                 continue
-            yield row(f"a patient at {spacing:g} mm, {weights.name} weights", None,
+            yield row(f"a patient at {spacing:g} mm", None,
                              alone(partial(patient, weights, spacing, bf16)))  # fmt: skip
     one, steps = tflop(LowresConfig().network, LOWRES_SHAPE), DEFAULT.evaluations
     yield row("voxel stage 1 (8 mm), an evaluation", one, None)
     yield row(f"voxel stage 1, {steps} evaluations", steps * one, alone(partial(stage_one, bf16)))
     total = steps * one
     for spacing in (4.0, 2.0):
-        two = superres_tflop(SuperresConfig(), spacing)
+        two, steps = superres_tflop(SuperresConfig(), spacing), QUICK.evaluations
         total += steps * two
         cost = alone(partial(stage_two, spacing, bf16)) if spacing == 4.0 or fine else None
         yield row(f"stage 2 to {spacing:g} mm, an evaluation", two, None)
