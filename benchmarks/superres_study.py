@@ -24,10 +24,11 @@ from torch.nn import functional
 
 from vct.engine.cascade.conditioning import demographics
 from vct.engine.cascade.consistency import consistent_hu, consistent_suv
-from vct.engine.cascade.denoiser import draw_sigma, stratified
+from vct.engine.cascade.denoiser import SIGMA_DATA, draw_sigma, stratified
 from vct.engine.cascade.intensity import decode
 from vct.engine.cascade.sampler import QUICK
 from vct.engine.cascade.superres import FACTOR, Superres, SuperresConfig, guide_of, steering
+from vct.shapes import Box
 from vct.structures import voxels_of
 from vct.training.data import Bodies, prepare
 from vct.training.loop import Draw, Settings, averaged, train
@@ -73,19 +74,25 @@ class ArmTask(SuperresTask):
         return (found.mean(dim=(0, 2, 3, 4)) * torch.tensor(self.arm.channels)).mean()
 
 
+def middle(bodies: Bodies) -> Box:
+    """The middle of the torso, on whole voxels of the coarse grid."""
+    x, y, z = (slice((size - SIDE) // 4 * 2, (size - SIDE) // 4 * 2 + SIDE) for size in bodies.labels.shape[1:])
+    return x, y, z
+
+
 def refined(model: Superres, bodies: Bodies, row: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Interpolated, made and true images of CT and of PET, all (SIDE, SIDE, SIDE), of the middle of a body."""
     true = [part[0] for part in bodies.images([row])]
     coarse = [functional.avg_pool3d(part[None], FACTOR)[0] for part in true]
-    box = tuple(slice((size - SIDE) // 4 * 2, (size - SIDE) // 4 * 2 + SIDE) for size in true[0].shape)
+    box = middle(bodies)
     under = tuple(slice(piece.start // FACTOR, piece.stop // FACTOR) for piece in box)
     guide = guide_of(*coarse)
-    steer = steering(guide, demographics([bodies.patients[row]])[0], FINE_MM, (box[0], box[1], box[2]))
+    steer = steering(guide, demographics([bodies.patients[row]])[0], FINE_MM, box)
     noise = model.config.temperature * torch.randn((1, 2, SIDE, SIDE, SIDE), generator=Draw(1, row).torch)
     with torch.inference_mode():
         left = QUICK.sample(lambda x, sigma: model.denoiser(x, sigma, **steer), noise)[0]
     here = guide[(slice(None), *box)]
-    made = decode(here + left * model.spread_at(guide[None])[0][(slice(None), *box)] / 0.5)
+    made = decode(here + left * model.spread_at(guide[None])[0][(slice(None), *box)] / SIGMA_DATA)
     kept = (
         consistent(fine[None, None], part[under][None, None], FACTOR)[0, 0]
         for consistent, fine, part in zip((consistent_hu, consistent_suv), made, coarse, strict=True)
@@ -105,8 +112,7 @@ def rows(model: Superres, bodies: Bodies, count: int) -> list[list[float]]:
     for row in range(count):
         ct, pet = refined(model, bodies, row)
         errors = [float((image - part[2]).square().mean().sqrt()) for part in (ct, pet) for image in part[:2]]
-        size = [(n - SIDE) // 4 * 2 for n in bodies.labels.shape[1:]]
-        labels = np.asarray(bodies.labels[row])[tuple(slice(low, low + SIDE) for low in size)]
+        labels = np.asarray(bodies.labels[row])[middle(bodies)]
         found.append([*errors, *grain(ct[2], labels), *grain(ct[1], labels)])
     return found
 

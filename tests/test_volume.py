@@ -115,3 +115,12 @@ def test_a_pet_that_is_not_finite_is_refused(tmp_path: Path) -> None:
     data = np.full(GRID.shape, np.nan, np.float32)
     with pytest.raises(ValueError, match="not finite"):
         Volume(data=data, grid=GRID, unit="SUVbw").save(tmp_path / "x.nii.gz")
+
+
+def test_a_part_of_a_grid_lies_where_its_voxels_lay() -> None:
+    grid = Grid(shape=(10, 12, 14), spacing_mm=(2.0, 3.0, 4.0), origin_mm=(-5.0, 1.0, 7.0))
+    box = (slice(2, 6), slice(None), slice(3, 99))
+    part = grid.part(box)
+    assert part.shape == (4, 12, 11)
+    for own, whole, piece in zip(part.axes_mm(), grid.axes_mm(), box, strict=True):
+        assert own.ravel().tolist() == whole.ravel()[piece].tolist()

@@ -48,6 +48,13 @@ class Grid:
         x, y, z = (o + s * np.arange(n) for o, s, n in zip(self.origin_mm, self.spacing_mm, self.shape, strict=True))
         return x[:, None, None], y[None, :, None], z[None, None, :]
 
+    def part(self, box: tuple[slice, ...]) -> Grid:
+        """The grid of the voxels in a box of three slices."""
+        pieces = [piece.indices(n)[:2] for piece, n in zip(box, self.shape, strict=True)]
+        nx, ny, nz = (stop - start for start, stop in pieces)
+        x, y, z = (o + start * s for o, (start, _), s in zip(self.origin_mm, pieces, self.spacing_mm, strict=True))
+        return Grid(shape=(nx, ny, nz), spacing_mm=self.spacing_mm, origin_mm=(x, y, z))
+
     def resampled(self, spacing_mm: Triple) -> Grid:
         """The grid of another spacing over the same outer faces (the far face may move by less than half a voxel)."""
         shape = tuple(

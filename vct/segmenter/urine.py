@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from vct.structures import STRUCTURES
-from vct.volume import Grid, Volume
+from vct.volume import Volume
 
 BLADDER = STRUCTURES["urinary_bladder"]
 SHARE = 0.41
@@ -40,7 +40,7 @@ def ending_at_urine(labels: Volume, pet: Volume) -> Volume:
     box = tuple(slice(max(0, s.start - n), min(size, s.stop + n))
                 for s, n, size in zip(seen[0], room, labels.data.shape, strict=True))  # fmt: skip
     here = labels.data[box]
-    uptake = pet.resampled(_grid_of(labels.grid, box)).data
+    uptake = pet.resampled(labels.grid.part(box)).data
     named = here == BLADDER
     depth, nearest = ndimage.distance_transform_edt(named, sampling=spacing, return_indices=True)
     away = ndimage.distance_transform_edt(~named, sampling=spacing)
@@ -56,10 +56,3 @@ def ending_at_urine(labels: Volume, pet: Volume) -> Volume:
     found = labels.data.copy()
     found[box] = np.where(bladder, BLADDER, here[tuple(nearest)])
     return replace(labels, data=found)
-
-
-def _grid_of(grid: Grid, box: tuple[slice, ...]) -> Grid:
-    """The part of a grid in a box."""
-    starts, sizes = [piece.start for piece in box], [piece.stop - piece.start for piece in box]
-    x, y, z = (o + a * s for o, a, s in zip(grid.origin_mm, starts, grid.spacing_mm, strict=True))
-    return replace(grid, shape=(sizes[0], sizes[1], sizes[2]), origin_mm=(x, y, z))

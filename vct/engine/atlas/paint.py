@@ -195,12 +195,7 @@ def _cropped(anatomy: Anatomy) -> tuple[Anatomy, tuple[slice, slice]]:
         held.append(slice(max(first - margin, 0), last + margin + 1))
     box = (held[0], held[1])
     tissue, label = (np.ascontiguousarray(values[box]) for values in (anatomy.tissue, anatomy.label))
-    x, y, z = (
-        origin + start * step
-        for origin, start, step in zip(grid.origin_mm, (held[0].start, held[1].start, 0), grid.spacing_mm, strict=True)
-    )
-    part = Grid(shape=tissue.shape, spacing_mm=grid.spacing_mm, origin_mm=(x, y, z))
-    return Anatomy(tissue=tissue, label=label, grid=part), box
+    return Anatomy(tissue=tissue, label=label, grid=grid.part((*box, slice(None)))), box
 
 
 def starting_uptake(uptake: Uptake) -> NDArray[np.float32]:

@@ -244,6 +244,5 @@ def slabs(grid: Grid, max_voxels: int) -> Iterable[tuple[Grid, slice, slice]]:
     for start in range(0, grid.shape[2], depth):
         stop = min(start + depth, grid.shape[2])
         low, high = max(start - 1, 0), min(stop + 1, grid.shape[2])
-        origin = (grid.origin_mm[0], grid.origin_mm[1], grid.origin_mm[2] + low * grid.spacing_mm[2])
-        slab = Grid(shape=(*grid.shape[:2], high - low), spacing_mm=grid.spacing_mm, origin_mm=origin)
+        slab = grid.part((slice(None), slice(None), slice(low, high)))
         yield slab, slice(start - low, stop - low), slice(start, stop)
