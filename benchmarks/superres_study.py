@@ -12,19 +12,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from hardware import hardware
 from scipy import ndimage
-from torch import nn
 from torch.nn import functional
 
 from vct.engine.cascade.conditioning import demographics
 from vct.engine.cascade.consistency import consistent_hu, consistent_suv
-from vct.engine.cascade.denoiser import SIGMA_DATA, draw_sigma, stratified
+from vct.engine.cascade.denoiser import SIGMA_DATA
 from vct.engine.cascade.intensity import decode
 from vct.engine.cascade.sampler import QUICK
 from vct.engine.cascade.superres import FACTOR, Superres, SuperresConfig, guide_of, steering
@@ -32,7 +30,7 @@ from vct.shapes import Box
 from vct.structures import voxels_of
 from vct.training.data import Bodies, prepare
 from vct.training.loop import Draw, Settings, averaged, train
-from vct.training.tasks import P_SD, SuperresTask
+from vct.training.tasks import SuperresTask, Weighting
 from vct.training.verbs import seeded
 
 FINE_MM = 2.0
@@ -40,38 +38,14 @@ SIDE = 128
 ORGANS = ("liver", "skeletal_muscle")
 
 
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """Mean and spread of ln sigma, and the weights of CT and PET in the loss."""
-
-    mean: float = 0.0
-    sd: float = P_SD
-    channels: tuple[float, float] = (1.0, 1.0)
-
-
+ALIKE = (1.0, 1.0)
 ARMS = {
-    "as shipped: ln sigma 0 ± 1.6, CT and PET alike": Arm(),
-    "ln sigma -1.2 ± 1.2 (arXiv 2206.00364)": Arm(mean=-1.2, sd=1.2),
-    "ln sigma .8 ± 1.6, as stage 1": Arm(mean=0.8),
-    "CT three times the PET": Arm(channels=(1.5, 0.5)),
-    "PET three times the CT": Arm(channels=(0.5, 1.5)),
+    "ln sigma 0 ± 1.6, CT and PET alike": Weighting(images=ALIKE),
+    "ln sigma -1.2 ± 1.2 (arXiv 2206.00364)": Weighting(mean=-1.2, sd=1.2, images=ALIKE),
+    "ln sigma .8 ± 1.6, as stage 1": Weighting(mean=0.8, images=ALIKE),
+    "CT three times the PET": Weighting(images=(1.5, 0.5)),
+    "PET three times the CT": Weighting(images=(0.5, 1.5)),
 }
-
-
-class ArmTask(SuperresTask):
-    """Stage 2 with an arm's noise levels and weights."""
-
-    def __init__(self, bodies: Bodies, patch: int, arm: Arm) -> None:
-        super().__init__(bodies, SuperresConfig(), patch)
-        self.arm = arm
-
-    def loss(self, model: nn.Module, draw: Draw, batch: int) -> torch.Tensor:
-        """As `SuperresTask.loss`, channel by channel."""
-        fine, guide, steer = self.patches(draw, batch)
-        noise = torch.randn(fine.shape, generator=draw.torch)
-        sigma = draw_sigma(stratified(batch, draw.torch), self.arm.mean, self.arm.sd)
-        found: torch.Tensor = model.loss(fine, guide, steer, sigma, noise)  # type: ignore[operator]
-        return (found.mean(dim=(0, 2, 3, 4)) * torch.tensor(self.arm.channels)).mean()
 
 
 def middle(bodies: Bodies) -> Box:
@@ -132,9 +106,9 @@ def main() -> None:
     held = prepare(options.test, options.work / "test", FINE_MM)
     settings = Settings(steps=options.steps, batch=6, precision="bf16-mixed", save_minutes=60.0, accelerator="cpu")
     lines = []
-    for number, (name, arm) in enumerate(ARMS.items()):
+    for number, (name, weighting) in enumerate(ARMS.items()):
         with seeded(0):
-            task = ArmTask(bodies, 32, arm)
+            task = SuperresTask(bodies, SuperresConfig(), 32, weighting)
         train(task, options.work / str(number), settings, print)
         task.model.load_state_dict(averaged(options.work / str(number)))
         mean = np.mean(rows(task.model.eval(), held, options.bodies), axis=0)

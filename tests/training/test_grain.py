@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from vct.engine.cascade.texture import SCALES_MM, fields  # noqa: E402
-from vct.training.grain import Seen, grain_of  # noqa: E402
+from vct.training.grain import Seen, _shown, grain_of  # noqa: E402
 
 TISSUES = ("liver", "lungs")
 
@@ -69,3 +69,27 @@ def test_a_tissue_too_thin_to_be_looked_into_stays_smooth() -> None:
     body = Seen(ct=torch.randn(20, 20, 20), pet=torch.rand(20, 20, 20), place=place)
     found = grain_of([body], [Seen(ct=body.ct * 0.0, pet=body.pet * 0.0 + 1.0, place=place)], ("liver",), 4.0)
     assert (found == 0.0).all()
+
+
+def test_a_fine_texture_gets_no_part_of_a_longer_scale(drawn, place) -> None:
+    log_suv = 0.1 * drawn[3, 0]
+    found = grain_of([painted(place, log_suv=log_suv)], [painted(place)], TISSUES, 4.0)[:, 0, :2]
+    assert found.square().sum(dim=0).sqrt() == pytest.approx(torch.full((2,), 0.1), abs=0.015)
+    assert float(found[4].max()) < 0.03
+
+
+def test_a_small_organ_shows_less_of_a_long_scale_than_was_drawn(drawn) -> None:
+    place = torch.full(drawn.shape[2:], 2)
+    place[10:20, 10:20, 10:20] = 0
+    place[30:60, 10:50, 10:80] = 1
+    shown = _shown([painted(place)], TISSUES, 4.0)
+    assert shown[0, 4] < 0.3 < 0.8 < shown[1, 4]
+    assert shown[:, 0] == pytest.approx(1.0, abs=0.02)
+
+
+def test_walls_and_contents_of_the_stomach_are_no_texture(drawn, place) -> None:
+    body = painted(place, hu=10.0 * drawn[1, 1], log_suv=0.2 * drawn[2, 0])
+    found = grain_of([body], [painted(place)], ("stomach", "lungs"), 4.0)
+    assert not found[:, 0, 0].any()
+    assert found[:, 0, 1].any()
+    assert found[:, 1, 0].any()

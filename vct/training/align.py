@@ -17,17 +17,20 @@ from vct.engine.cascade.tissues import STRUCTURE_NAMES, structure_masks, tissue_
 from vct.files import aside
 from vct.training.data import Bodies
 from vct.training.register import LEVELS, SOFT_MM, WALL_WEIGHT, distance_maps, register
+from vct.training.vessels import vessels
 
 _CANONICAL_VOTES = 2.0
 """Voices that the canonical body's own intensities have in the mean SUV pattern. Assumed."""
 _OWN_RELIEF, _OWN_IN_LUNGS = 0.5, 0.7
-"""Share of the canonical body's own HU in the relief: a mean alone has no cortex on its bones and no vessels in its
-lungs. Assumed; in the lungs chosen by their power spectra between 10 and 50 mm (`benchmarks/cascade_goals.md`)."""
+"""Share of the canonical body's own HU in the relief, and of its lungs' vessels on PET: a mean alone has no cortex on
+its bones and no vessels in its lungs. Assumed; in the lungs chosen by power spectra between 10 and 50 mm
+(`benchmarks/cascade_goals.md`)."""
 _SHARPENED, _SHARPENED_MM = 1.6, 3.0
 """How much of the fine detail of the lungs' own HU is added to it, since carrying it to a patient blurs it, and what
 counts as fine; chosen as the above."""
 _MOST_OVER_MEAN = 3.0
 """Voxels beyond this multiple of their tissue's mean are a hot neighbour's (the bladder's, in fat). Assumed."""
+_LEAST_OVER_MEAN = 0.05
 _FEWEST_VOXELS = 8
 Say = Callable[[str], None]
 
@@ -101,8 +104,8 @@ def patterns(
     """(SUV over its tissue's mean, HU minus its tissue's mean) on the canonical body, averaged over the bodies.
 
     A body's voxel counts where it lands on its own tissue, so that borders stay as sharp as the canonical body's, whose
-    own HU make up half of the relief, and more of the lungs'. Air and what carries no label keep the canonical body's
-    HU and no uptake.
+    own HU make up half of the relief. In the lungs they make up more, and its vessels are painted into the uptake. Air
+    and what carries no label keep the canonical body's HU and no uptake.
     """
     table, names = tissue_table()
     own = table[bodies.labels[canonical]].ravel()
@@ -126,6 +129,8 @@ def patterns(
     own_relief = _sharpened(own_relief.reshape(shape), lungs, bodies.spacing_mm).ravel()
     share = np.where(lungs.ravel(), _OWN_IN_LUNGS, _OWN_RELIEF)
     ratio, relief = ratio / votes, (1.0 - share) * relief / votes + share * own_relief
+    seen = ratio + _OWN_IN_LUNGS * vessels(bodies, indices, canonical).ravel()
+    ratio = np.where(lungs.ravel(), np.maximum(seen, _LEAST_OVER_MEAN), ratio)
     scale = np.bincount(own, weights=ratio, minlength=len(names)) / np.maximum(
         np.bincount(own, minlength=len(names)), 1
     )

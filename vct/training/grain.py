@@ -15,6 +15,7 @@ LAGS = (1, 2, 3, 4, 6, 8)
 BORDER, BORDERS = 2, {"myocardium": 1}
 """Voxels next to a tissue's border that do not count; fewer where a wall has none else."""
 _FEWEST_PAIRS = 200
+_DRAWN_PAIRS = 4096
 _LEAST_SUV = 0.02
 
 
@@ -28,6 +29,8 @@ class Deviation:
 
 
 MOST = Deviation(suv=0.6, hu=60.0)
+SMOOTH = ("stomach",)
+"""Whose uptake differs by wall and contents, which is no texture."""
 MORE = {"lungs": Deviation(suv=1.5, hu=300.0), "myocardium": Deviation(suv=1.5, hu=60.0)}
 """Vessels are all over the lungs, and uptake in the myocardium is focal in many. All are assumed."""
 
@@ -46,28 +49,47 @@ def grain_of(
 ) -> torch.Tensor:
     """(scales, 2, tissues + 1) standard deviations of ln SUV and of HU that `painted` bodies lack.
 
-    The variogram (Matheron 1963, doi 10.2113/gsecongeo.58.8.1246) within a tissue at lags of 1 to 8 voxels, the median
-    body's, less the median painted body's, is matched by non-negative least squares. It says nothing of drifts that
-    are longer than its lags. It is taken two voxels inside the tissue's border, where its neighbours do not spill (one
-    in the myocardium). Tissues without such an inside stay smooth.
+    The variogram (Matheron 1963, doi 10.2113/gsecongeo.58.8.1246) within a tissue at lags of 1 to 8 voxels and the
+    variance, of the median body, less the median painted body's, are matched by non-negative least squares. They are
+    taken two voxels inside the tissue's border, where its neighbours do not spill (one in the myocardium). Tissues
+    without such an inside stay smooth, as do those of `SMOOTH` on PET.
     """
     from scipy.optimize import nnls
 
-    design = np.array([[1.0 - shared for shared in correlation(lag * spacing_mm)] for lag in LAGS])
+    by_lag = np.array([[1.0 - shared for shared in correlation(lag * spacing_mm)] for lag in LAGS])
+    shown = _shown(painted, tissues, spacing_mm)
     grain = torch.zeros(len(SCALES_MM), 2, len(tissues) + 1)
     missing = _variograms(bodies, tissues) - _variograms(painted, tissues)
     for image, tissue in np.ndindex(2, len(tissues)):
         wanted = missing[:, image, tissue]
         known = ~np.isnan(wanted)
-        if known[:2].all():
+        if known[:2].all() and not (image == 0 and tissues[tissue] in SMOOTH):
             first = 1 - image
+            design = np.vstack((by_lag, shown[tissue]))
             variance, _ = nnls(design[known, first:], wanted[known])
             grain[first:, image, tissue] = torch.from_numpy(variance).sqrt()
     return grain
 
 
+def _shown(bodies: Sequence[Seen], tissues: Sequence[str], spacing_mm: float) -> NDArray[np.float64]:
+    """(tissues, scales) share of a field's variance that a tissue is large enough to show; NaN for one that no body has
+    so thick."""
+    rng = np.random.default_rng(0)
+    found = np.full((len(bodies), len(tissues), len(SCALES_MM)), np.nan)
+    for row, body in enumerate(bodies):
+        place = _inside(body.place, tissues).numpy()
+        for tissue in range(len(tissues)):
+            at = np.argwhere(place == tissue)
+            if len(at) >= _FEWEST_PAIRS:
+                first, second = at[rng.integers(len(at), size=(2, _DRAWN_PAIRS))]
+                apart_mm = spacing_mm * np.linalg.norm(first - second, axis=1)
+                found[row, tissue] = 1.0 - np.mean([correlation(lag) for lag in apart_mm], axis=0)
+    lacking = np.isnan(found).all(axis=0)
+    return np.where(lacking, np.nan, np.nanmedian(np.where(lacking, 0.0, found), axis=0))
+
+
 def _variograms(bodies: Sequence[Seen], tissues: Sequence[str]) -> NDArray[np.float64]:
-    """(lags, 2, tissues) the median body's, of ln SUV and of HU; NaN for a tissue that no body has so thick."""
+    """(lags + 1, 2, tissues) the median body's, of ln SUV and of HU; NaN for a tissue that no body has so thick."""
     found = np.stack([_variogram(body, tissues) for body in bodies])
     lacking = np.isnan(found).all(axis=0)
     median = np.nanmedian(np.where(lacking, 0.0, found), axis=0)
@@ -75,10 +97,11 @@ def _variograms(bodies: Sequence[Seen], tissues: Sequence[str]) -> NDArray[np.fl
 
 
 def _variogram(body: Seen, tissues: Sequence[str]) -> NDArray[np.float64]:
-    """(lags, 2, tissues) half of the mean squared difference between voxels of a tissue so far apart along an axis."""
+    """(lags + 1, 2, tissues) half of the mean squared difference between voxels of a tissue so far apart along an axis,
+    and the variance."""
     other, place = len(tissues), _inside(body.place, tissues)
     deviations = torch.stack(_deviations(body, place, tissues))
-    total, count = np.zeros((len(LAGS), 2, other)), np.zeros((len(LAGS), 1, other))
+    total, count = np.zeros((len(LAGS) + 1, 2, other)), np.zeros((len(LAGS) + 1, 1, other))
     for (row, lag), axis in ((item, axis) for item in enumerate(LAGS) for axis in range(3)):
         size = place.shape[axis] - lag
         first, second = place.narrow(axis, 0, size), place.narrow(axis, lag, size)
@@ -87,6 +110,11 @@ def _variogram(body: Seen, tissues: Sequence[str]) -> NDArray[np.float64]:
         count[row] += torch.bincount(first[both], minlength=other).numpy()
         for image in (0, 1):
             total[row, image] += torch.bincount(first[both], 0.5 * apart[image].double().square(), other).numpy()
+    where = place.ravel()
+    count[-1] = torch.bincount(where, minlength=other + 1)[:other].numpy()
+    for image in (0, 1):
+        left = deviations[image].ravel() - _mean(deviations[image], place, other)[where]
+        total[-1, image] = torch.bincount(where, left.double().square(), other + 1)[:other].numpy()
     found = np.where(count >= _FEWEST_PAIRS, total / np.maximum(count, 1.0), np.nan)
     found[:, 0] = np.log1p(found[:, 0])
     return found

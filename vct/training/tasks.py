@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -75,11 +76,27 @@ class LowresTask:
         return _checkpoint("lowres", self.model, self.bodies, tensors)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighting:
+    """What stage 2's loss weighs: mean and spread of ln sigma, and CT and PET.
+
+    Three times as much for the PET takes 15 % off its error and adds 2 % to CT's; other noise levels are no better
+    (`benchmarks/superres_study.py`).
+    """
+
+    mean: float = 0.0
+    sd: float = P_SD
+    images: tuple[float, float] = (0.5, 1.5)
+
+
 class SuperresTask:
     """Stage 2 on patches of bodies at the fine spacing."""
 
-    def __init__(self, bodies: Bodies, config: SuperresConfig, patch: int = 48) -> None:
+    def __init__(
+        self, bodies: Bodies, config: SuperresConfig, patch: int = 48, weighting: Weighting | None = None
+    ) -> None:
         self.bodies, self.patch, self.condition = bodies, patch, demographics(bodies.patients)
+        self.weighting = weighting or Weighting()
         self.model = Superres(config)
         _fit_spread(self.model, bodies, self.condition, patch)
 
@@ -88,10 +105,11 @@ class SuperresTask:
         device = next(model.parameters()).device
         fine, guide, steer = self.patches(draw, batch)
         noise = torch.randn(fine.shape, generator=draw.torch).to(device)
-        sigma = draw_sigma(stratified(batch, draw.torch), 0.0, P_SD).to(device)
+        weighting = self.weighting
+        sigma = draw_sigma(stratified(batch, draw.torch), weighting.mean, weighting.sd).to(device)
         steer = {name: value.to(device) for name, value in steer.items()}
         found: torch.Tensor = model.loss(fine.to(device), guide.to(device), steer, sigma, noise)  # type: ignore[operator]
-        return found.mean()
+        return (found.mean(dim=(0, 2, 3, 4)) * torch.tensor(weighting.images, device=device)).mean()
 
     def patches(self, draw: Draw, batch: int) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
         """Encoded fine patches and guides (B, 2, x, y, z), and what steers the network; about the body's middle
