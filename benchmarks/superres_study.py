@@ -38,11 +38,10 @@ SIDE = 128
 ORGANS = ("liver", "skeletal_muscle")
 
 
-ALIKE = (1.0, 1.0)
 ARMS = {
-    "ln sigma 0 ± 1.6, CT and PET alike": Weighting(images=ALIKE),
-    "ln sigma -1.2 ± 1.2 (arXiv 2206.00364)": Weighting(mean=-1.2, sd=1.2, images=ALIKE),
-    "ln sigma .8 ± 1.6, as stage 1": Weighting(mean=0.8, images=ALIKE),
+    "ln sigma 0 ± 1.6, CT and PET alike": Weighting(),
+    "ln sigma -1.2 ± 1.2 (arXiv 2206.00364)": Weighting(mean=-1.2, sd=1.2),
+    "ln sigma .8 ± 1.6, as stage 1": Weighting(mean=0.8),
     "CT three times the PET": Weighting(images=(1.5, 0.5)),
     "PET three times the CT": Weighting(images=(0.5, 1.5)),
 }

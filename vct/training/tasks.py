@@ -80,13 +80,13 @@ class LowresTask:
 class Weighting:
     """What stage 2's loss weighs: mean and spread of ln sigma, and CT and PET.
 
-    Three times as much for the PET takes 15 % off its error and adds 2 % to CT's; other noise levels are no better
-    (`benchmarks/superres_study.py`).
+    Three times as much for the PET takes 15 % off its error after 700 steps (`benchmarks/superres_study.md`) and
+    nothing after 10,000 (`docs/decisions/0008`).
     """
 
     mean: float = 0.0
     sd: float = P_SD
-    images: tuple[float, float] = (0.5, 1.5)
+    images: tuple[float, float] = (1.0, 1.0)
 
 
 class SuperresTask:

@@ -49,6 +49,7 @@ SETTLING_MM = (8.0, 8.0, 8.0, 4.0, 4.0)
 """Where volumes are looked at, step by step: coarsely first, which costs an eighth."""
 MOST_THICKER = 0.4
 """Of ln thickness, in one step of settling (assumed)."""
+BOTH, PET = slice(0, 2), slice(1, 2)
 PAINTINGS, MOST_BRIGHTER, FEWEST_VOXELS = 2, 1.5, 8
 """How often the paint is put right for what spills over borders, by at most what factor each time, and the smallest
 tissue that is looked at (assumed)."""
@@ -170,7 +171,7 @@ class Anatomy(nn.Module):
         voxels = torch.bincount(place, minlength=count + 1)[:count]
         painted = blueprint
         for _ in range(PAINTINGS):
-            pet = self._images(painted, shape)[1].flatten().double()
+            pet = self._images(painted, shape, PET)[0].flatten().double()
             total = torch.bincount(place, pet, minlength=count + 1)[:count].clamp_min(1e-6)
             brighter = (wanted * voxels / total).clamp(1.0 / MOST_BRIGHTER, MOST_BRIGHTER).float()
             painted = replace(painted, suv=torch.where(voxels < FEWEST_VOXELS, painted.suv, painted.suv * brighter))
@@ -241,11 +242,11 @@ class Anatomy(nn.Module):
         inside = (depth / spacing_mm + 0.5).clamp(0.0, 1.0)
         return _Shape(labels=named, gut=gut, inside=inside, shift=shift, spacing_mm=spacing_mm)
 
-    def _images(self, blueprint: Blueprint, shape: _Shape) -> tuple[torch.Tensor, torch.Tensor]:
-        """HU, going on beyond the skin, and SUV as a PET sees it, (X, Y, Z), without texture."""
-        painted = warped(self._painted(blueprint), shape.shift)[0]
-        ct, pet = self._repainted(painted, blueprint, shape.labels, shape.gut)
-        return ct, blurred(shape.inside * pet, float(self.blur_mm) / shape.spacing_mm)
+    def _images(self, blueprint: Blueprint, shape: _Shape, which: slice = BOTH) -> list[torch.Tensor]:
+        """HU, going on beyond the skin, and SUV as a PET sees it, (X, Y, Z), without texture; both or one."""
+        painted = warped(self._painted(blueprint)[:, which], shape.shift)[0]
+        *ct, pet = self._repainted(painted, blueprint, shape, which)
+        return [*ct, blurred(shape.inside * pet, float(self.blur_mm) / shape.spacing_mm)]
 
     def _shaped(self, blueprint: Blueprint, spacing_mm: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Labels and depths under the skin (X, Y, Z), and displacements (1, 3, X, Y, Z) of a body."""
@@ -260,12 +261,11 @@ class Anatomy(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         return traded(named, float(blueprint.log_ml[-len(FATS)].exp()), spacing_mm)
 
-    def _repainted(
-        self, images: torch.Tensor, blueprint: Blueprint, named: torch.Tensor, gut: torch.Tensor
-    ) -> torch.Tensor:
-        """(2, X, Y, Z) HU and SUV with the skin, and with bowel and fat where one took the other's place: fat such as
-        lies elsewhere in the torso, which is warmer than under the skin."""
-        means = torch.stack((blueprint.hu, blueprint.suv))
+    def _repainted(self, images: torch.Tensor, blueprint: Blueprint, shape: _Shape, which: slice) -> torch.Tensor:
+        """(images, X, Y, Z) HU, SUV or both with the skin, and with bowel and fat where one took the other's place: fat
+        such as lies elsewhere in the torso, which is warmer than under the skin."""
+        named, gut = shape.labels, shape.gut
+        means = torch.stack((blueprint.hu, blueprint.suv))[which]
         if "skin" in self.config.tissues:
             skin = means[:, self.config.tissues.index("skin"), None, None, None]
             images = torch.where(named == STRUCTURES["skin"], skin, images)
