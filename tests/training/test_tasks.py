@@ -12,7 +12,7 @@ from vct.engine.cascade.superres import SuperresConfig  # noqa: E402
 from vct.records import Patient, Snapshot, Visit  # noqa: E402
 from vct.training.data import prepare  # noqa: E402
 from vct.training.loop import Draw, Settings, train  # noqa: E402
-from vct.training.tasks import LowresTask, SuperresTask, repainted  # noqa: E402
+from vct.training.tasks import LowresTask, SuperresTask, Weighting, repainted  # noqa: E402
 
 TINY = {"stem": 4, "widths": (8,), "head": 4}
 LOWRES = LowresConfig(network=UNetConfig(extra=3, condition=4, **TINY), spacing_mm=16.0)
@@ -79,6 +79,19 @@ def test_patches_match_their_guide(bodies):
     assert torch.equal(steer["extra"][:, :2], guide)
     assert steer["condition"][:, 4].tolist() == [2.0, 2.0]
     assert (fine - guide).abs().mean() < 0.3
+
+
+def test_a_loss_of_both_images_is_the_mean_of_either(bodies):
+    """And weights on the images change nothing else."""
+    losses = []
+    for images in ((1.0, 1.0), (2.0, 0.0), (0.0, 2.0)):
+        torch.manual_seed(0)
+        task = SuperresTask(bodies, SUPERRES, patch=16, weighting=Weighting(images=images))
+        with torch.no_grad():
+            losses.append(float(task.loss(task.model, Draw(0, 1), 2)))
+    both, ct, pet = losses
+    assert both == pytest.approx((ct + pet) / 2.0, rel=1e-5)
+    assert ct != pytest.approx(pet, rel=1e-3)
 
 
 def test_repainting_keeps_air_and_changes_tissues(bodies):
