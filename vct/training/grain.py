@@ -56,7 +56,7 @@ def grain_of(
     """
     from scipy.optimize import nnls
 
-    by_lag = np.array([[1.0 - shared for shared in correlation(lag * spacing_mm)] for lag in LAGS])
+    by_lag = 1.0 - correlation(spacing_mm * np.array(LAGS))
     shown = _shown(painted, tissues, spacing_mm)
     grain = torch.zeros(len(SCALES_MM), 2, len(tissues) + 1)
     missing = _variograms(bodies, tissues) - _variograms(painted, tissues)
@@ -83,7 +83,7 @@ def _shown(bodies: Sequence[Seen], tissues: Sequence[str], spacing_mm: float) ->
             if len(at) >= _FEWEST_PAIRS:
                 first, second = at[rng.integers(len(at), size=(2, _DRAWN_PAIRS))]
                 apart_mm = spacing_mm * np.linalg.norm(first - second, axis=1)
-                found[row, tissue] = 1.0 - np.mean([correlation(lag) for lag in apart_mm], axis=0)
+                found[row, tissue] = 1.0 - correlation(apart_mm).mean(axis=0)
     lacking = np.isnan(found).all(axis=0)
     return np.where(lacking, np.nan, np.nanmedian(np.where(lacking, 0.0, found), axis=0))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 
 from vct.engine.cascade.blur import blurred
 from vct.engine.cascade.grid import shape_at
@@ -21,11 +22,12 @@ BORDER_SD = 0.8
 _DRAWN_MM = (4.0, 4.0, 4.0, 8.0, 16.0)
 
 
-def correlation(lag_mm: float) -> list[float]:
-    """What two places so far apart share of each field's variance: exp(-d^2 / 4 s^2) of white noise smoothed by s."""
-    if lag_mm == 0.0:
-        return [1.0] * len(SCALES_MM)
-    return [math.exp(-((lag_mm / scale) ** 2) / 4.0) if scale else 0.0 for scale in SCALES_MM]
+def correlation(lag_mm: ArrayLike) -> NDArray[np.float64]:
+    """(..., scales) what two places so far apart (...) share of each field's variance: exp(-d^2 / 4 s^2) of white noise
+    smoothed by s."""
+    lag = np.asarray(lag_mm, np.float64)[..., None]
+    scales_mm = np.maximum(SCALES_MM, 1e-6)
+    return np.exp(-np.square(lag / scales_mm) / 4.0)
 
 
 def fields(spacing_mm: float, seed: int, *path: str) -> torch.Tensor:
