@@ -31,6 +31,8 @@ counts as fine; chosen as the above."""
 _MOST_OVER_MEAN = 3.0
 """Voxels beyond this multiple of their tissue's mean are a hot neighbour's (the bladder's, in fat). Assumed."""
 _LEAST_OVER_MEAN = 0.05
+_DEEPEST = 2
+"""Voxels inside a tissue's border, beyond which nothing of its neighbours is seen."""
 _FEWEST_VOXELS = 8
 Say = Callable[[str], None]
 
@@ -103,12 +105,13 @@ def patterns(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(SUV over its tissue's mean, HU minus its tissue's mean) on the canonical body, averaged over the bodies.
 
-    A body's voxel counts where it lands on its own tissue, so that borders stay as sharp as the canonical body's, whose
-    own HU make up half of the relief. In the lungs they make up more, and its vessels are painted into the uptake. Air
-    and what carries no label keep the canonical body's HU and no uptake.
+    A body's voxel counts where it lands on its own tissue, as deep inside it, so that borders stay as sharp as the
+    canonical body's, whose own HU make up half of the relief. In the lungs they make up more, and its vessels are
+    painted into the uptake. Air and what carries no label keep the canonical body's HU and no uptake.
     """
     table, names = tissue_table()
     own = table[bodies.labels[canonical]].ravel()
+    own_depth = _depth(own.reshape(bodies.labels.shape[1:])).ravel()
     row = list(indices).index(canonical)
     ratio, own_relief = _relative(bodies, canonical, own, means, row)
     votes = np.full(own.shape, _CANONICAL_VOTES)
@@ -119,7 +122,8 @@ def patterns(
             continue
         tissue = table[bodies.labels[index]].ravel()
         place = _landing(coefficients[number], shape)
-        kept = (tissue == own[place]) & (tissue > 0)
+        deep = _depth(tissue.reshape(shape)).ravel()
+        kept = (tissue == own[place]) & (tissue > 0) & (deep == own_depth[place])
         body_ratio, body_relief = _relative(bodies, index, tissue, means, number)
         where = place[kept]
         votes += np.bincount(where, minlength=len(own))
@@ -149,6 +153,20 @@ def _relative(
     pet, ct = bodies.pet[index].ravel().astype(np.float64), bodies.ct[index].ravel().astype(np.float64)
     ratio = np.where(tissue > 0, np.minimum(pet / np.maximum(suv, 1e-3)[tissue], _MOST_OVER_MEAN), 0.0)
     return ratio, ct - np.where(tissue > 0, hu[tissue], 0.0)
+
+
+def _depth(tissue: np.ndarray) -> np.ndarray:
+    """(X, Y, Z) how many voxels a voxel lies inside its tissue: 0, 1, or 2 for any more."""
+    deep = np.zeros(tissue.shape, np.uint8)
+    inner = np.ones(tissue.shape, bool)
+    for _ in range(_DEEPEST):
+        same = inner.copy()
+        for axis in range(3):
+            for step in (1, -1):
+                same &= (np.roll(tissue, step, axis) == tissue) & np.roll(inner, step, axis)
+        inner = same
+        deep += inner
+    return deep
 
 
 def _sharpened(image: np.ndarray, inside: np.ndarray, spacing_mm: float) -> np.ndarray:
