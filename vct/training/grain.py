@@ -29,8 +29,9 @@ class Deviation:
 
 
 MOST = Deviation(suv=0.6, hu=60.0)
-SMOOTH = ("stomach",)
-"""Whose uptake differs by wall and contents, which is no texture."""
+SMOOTH = ("stomach", "hips", "limb_bones", "vertebrae")
+"""Whose uptake differs by wall and contents, or by marrow and cortex, which is no texture; in bones it had passed for
+lesions."""
 MORE = {"lungs": Deviation(suv=1.5, hu=300.0), "myocardium": Deviation(suv=1.5, hu=60.0)}
 """Vessels are all over the lungs, and uptake in the myocardium is focal in many. All are assumed."""
 

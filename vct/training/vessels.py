@@ -21,6 +21,8 @@ _BORDER = 2
 """Voxels from the border of the lungs within which neighbours spill."""
 _MOST_OVER_MEAN = 2.5
 """Of the lungs' mean SUV: what is hotter is a neighbour's (assumed)."""
+_MOST_DETAIL = 0.7
+"""Of the lungs' mean SUV: without a bound the same hot spots pass for lesions in everybody (assumed)."""
 _COMPARED = 32
 
 
@@ -54,7 +56,7 @@ def _detail(inside: NDArray[np.bool_], image: NDArray[np.float64], spacing_mm: f
         sd = distance_mm / spacing_mm
         weight = np.maximum(ndimage.gaussian_filter(inside.astype(np.float64), sd), 1e-6)
         found += image - ndimage.gaussian_filter(np.where(inside, image, 0.0), sd) / weight
-    return np.where(inside, found, 0.0)
+    return np.where(inside, np.clip(found, -_MOST_DETAIL, _MOST_DETAIL), 0.0)
 
 
 def _inner(lungs: NDArray[np.bool_]) -> NDArray[np.bool_]:
