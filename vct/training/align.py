@@ -16,8 +16,9 @@ from vct.engine.cascade.spline import EXTENT_MM, field
 from vct.engine.cascade.tissues import STRUCTURE_NAMES, structure_masks, tissue_table
 from vct.files import aside
 from vct.training.data import Bodies
+from vct.training.grain import peeled
 from vct.training.register import LEVELS, SOFT_MM, WALL_WEIGHT, distance_maps, register
-from vct.training.vessels import vessels
+from vct.training.vessels import smoothed_within, vessels
 
 _CANONICAL_VOTES = 2.0
 """Voices that the canonical body's own intensities have in the mean SUV pattern. Assumed."""
@@ -31,6 +32,7 @@ counts as fine; chosen as the above."""
 _MOST_OVER_MEAN = 3.0
 """Voxels beyond this multiple of their tissue's mean are a hot neighbour's (the bladder's, in fat). Assumed."""
 _LEAST_OVER_MEAN = 0.05
+"""Of the lungs' mean SUV, that vessels leave between them (assumed)."""
 _DEEPEST = 2
 """Voxels inside a tissue's border, beyond which nothing of its neighbours is seen."""
 _FEWEST_VOXELS = 8
@@ -157,25 +159,16 @@ def _relative(
 
 def _depth(tissue: np.ndarray) -> np.ndarray:
     """(X, Y, Z) how many voxels a voxel lies inside its tissue: 0, 1, or 2 for any more."""
-    deep = np.zeros(tissue.shape, np.uint8)
-    inner = np.ones(tissue.shape, bool)
+    deep, inner = np.zeros(tissue.shape, np.uint8), torch.from_numpy(tissue.astype(np.int16))
     for _ in range(_DEEPEST):
-        same = inner.copy()
-        for axis in range(3):
-            for step in (1, -1):
-                same &= (np.roll(tissue, step, axis) == tissue) & np.roll(inner, step, axis)
-        inner = same
-        deep += inner
+        inner = peeled(inner, -1)
+        deep += (inner >= 0).numpy()
     return deep
 
 
 def _sharpened(image: np.ndarray, inside: np.ndarray, spacing_mm: float) -> np.ndarray:
     """An image (X, Y, Z) with its fine detail enhanced (unsharp masking) where it is `inside`."""
-    from scipy.ndimage import gaussian_filter
-
-    sd = _SHARPENED_MM / spacing_mm
-    weight = np.maximum(gaussian_filter(inside.astype(np.float64), sd), 1e-6)
-    smooth = gaussian_filter(np.where(inside, image, 0.0), sd) / weight
+    smooth = smoothed_within(image, inside, _SHARPENED_MM / spacing_mm)
     return np.where(inside, image + _SHARPENED * (image - smooth), image)
 
 

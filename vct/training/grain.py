@@ -142,14 +142,14 @@ def _inside(place: torch.Tensor, tissues: Sequence[str]) -> torch.Tensor:
     other, inner = len(tissues), place
     found = torch.full_like(place, other)
     for depth in range(1, BORDER + 1):
-        inner = _inner(inner, other)
+        inner = peeled(inner, other)
         for number, name in enumerate(tissues):
             if BORDERS.get(name, BORDER) == depth:
                 found[inner == number] = number
     return found
 
 
-def _inner(place: torch.Tensor, other: int) -> torch.Tensor:
+def peeled(place: torch.Tensor, other: int) -> torch.Tensor:
     """Tissues (X, Y, Z) where a voxel and its six neighbours are of one; `other` elsewhere."""
     same = torch.ones_like(place, dtype=torch.bool)
     for axis in range(3):

@@ -36,6 +36,13 @@ def vessels(bodies: Bodies, indices: Sequence[int], canonical: int) -> NDArray[n
     return fade * _detail(lungs, ratio, bodies.spacing_mm) * (usual / own)
 
 
+def smoothed_within(image: NDArray[np.float64], inside: NDArray[np.bool_], sd: float) -> NDArray[np.float64]:
+    """(X, Y, Z) Gaussian mean, over `sd` voxels, of what is `inside`."""
+    weight = np.maximum(ndimage.gaussian_filter(inside.astype(np.float64), sd), 1e-6)
+    found: NDArray[np.float64] = ndimage.gaussian_filter(np.where(inside, image, 0.0), sd) / weight
+    return found
+
+
 def _lungs_of(bodies: Bodies, index: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """(X, Y, Z) where the lungs are, and SUV over their mean."""
     lungs = voxels_of(np.asarray(bodies.labels[index]), "lungs")
@@ -53,9 +60,7 @@ def _spread(lungs: NDArray[np.bool_], ratio: NDArray[np.float64], spacing_mm: fl
 def _detail(inside: NDArray[np.bool_], image: NDArray[np.float64], spacing_mm: float) -> NDArray[np.float64]:
     found = np.zeros_like(image)
     for distance_mm in (COARSE_MM, FINE_MM):
-        sd = distance_mm / spacing_mm
-        weight = np.maximum(ndimage.gaussian_filter(inside.astype(np.float64), sd), 1e-6)
-        found += image - ndimage.gaussian_filter(np.where(inside, image, 0.0), sd) / weight
+        found += image - smoothed_within(image, inside, distance_mm / spacing_mm)
     return np.where(inside, np.clip(found, -_MOST_DETAIL, _MOST_DETAIL), 0.0)
 
 
