@@ -18,7 +18,7 @@ from vct.readout.detection import detection
 from vct.readout.diameter import LongestDiameter
 from vct.readout.finder import Finder
 from vct.readout.intensity import SulPeak
-from vct.readout.lungs import hilar_vessels
+from vct.readout.lungs import hilar_vessels, solid_nodules
 from vct.readout.reader import Reader, study_of
 from vct.records import Lesion, Patient, Scan, Snapshot, Visit
 from vct.structures import STRUCTURES
@@ -200,8 +200,8 @@ def hilum(scan: Scan, thick_mm: float, suv: float, hu: float) -> Scan:
 
 @pytest.mark.parametrize(
     ("thick_mm", "suv", "hu", "marks"),
-    [(18.0, 1.9, -300.0, 0), (18.0, 6.0, -300.0, 1), (20.0, 1.9, 30.0, 1)],
-    ids=["vessel", "hotter than blood", "solid"],
+    [(18.0, 1.9, -300.0, 0), (18.0, 6.0, -300.0, 1), (14.0, 1.9, 30.0, 0), (22.0, 1.9, 30.0, 1)],
+    ids=["vessel", "hotter than blood", "as thick as an artery", "thicker"],
 )
 def test_a_hilar_vessel_in_the_lung_is_no_lesion(
     make_scan: Make, thick_mm: float, suv: float, hu: float, marks: int
@@ -228,6 +228,16 @@ def test_a_lung_nodule_paler_than_blood_is_read_where_the_ct_shows_it(
     baseline = SulPeak().measure(scan).value
     verdict = percist(*[Findings(sul_peak=baseline, liver_mean=2.0, liver_sd=0.1)] * 2)
     assert verdict.category == "NE"
+
+
+@pytest.mark.parametrize(("voxels", "solid"), [(2, False), (3, True)])
+def test_a_nodule_is_solid_from_one_centimetre_on(make_scan: Make, voxels: int, solid: bool) -> None:
+    """Of voxels of 4 mm, three."""
+    x, y, z = make_scan().pet.grid.axes_mm()
+    lung = painted(make_scan(), (x < -10) & (abs(y) < 60) & (abs(z) < 60), "lung_upper_lobe_left", 0.5, -800.0)
+    inside = np.zeros(lung.pet.grid.shape, np.bool_)
+    inside[8 : 8 + voxels, 20 : 20 + voxels, 18 : 18 + voxels] = True
+    assert solid_nodules(painted(lung, inside, "lung_upper_lobe_left", 1.4, 30.0)).any() == solid
 
 
 def test_no_vessels_without_labels_or_lungs(make_scan: Make) -> None:

@@ -21,8 +21,6 @@ _BORDER = 2
 """Voxels from the border of the lungs within which neighbours spill."""
 _MOST_OVER_MEAN = 2.5
 """Of the lungs' mean SUV: what is hotter is a neighbour's (assumed)."""
-_MOST_DETAIL = 0.7
-"""Of the lungs' mean SUV: without a bound the same hot spots pass for lesions in everybody (assumed)."""
 _COMPARED = 32
 
 
@@ -61,7 +59,7 @@ def _detail(inside: NDArray[np.bool_], image: NDArray[np.float64], spacing_mm: f
     found = np.zeros_like(image)
     for distance_mm in (COARSE_MM, FINE_MM):
         found += image - smoothed_within(image, inside, distance_mm / spacing_mm)
-    return np.where(inside, np.clip(found, -_MOST_DETAIL, _MOST_DETAIL), 0.0)
+    return np.where(inside, found, 0.0)
 
 
 def _inner(lungs: NDArray[np.bool_]) -> NDArray[np.bool_]:
