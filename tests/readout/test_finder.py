@@ -230,6 +230,14 @@ def test_a_lung_nodule_paler_than_blood_is_read_where_the_ct_shows_it(
     assert verdict.category == "NE"
 
 
+@pytest.mark.parametrize(("least_ml", "marks"), [(0.0, 1), (0.5, 1), (20.0, 0)])
+def test_what_is_smaller_than_asked_for_is_left(make_scan: Make, least_ml: float, marks: int) -> None:
+    """A sphere of 14 mm, blurred."""
+    x, y, z = make_scan().pet.grid.axes_mm()
+    scan = painted(make_scan(), (x + 40) ** 2 + y**2 + z**2 < 7.0**2, "liver", 9.0, 60.0)
+    assert len(Finder(least_ml=least_ml).find(seen(scan))) == marks
+
+
 @pytest.mark.parametrize(("voxels", "solid"), [(2, False), (3, True)])
 def test_a_nodule_is_solid_from_one_centimetre_on(make_scan: Make, voxels: int, solid: bool) -> None:
     """Of voxels of 4 mm, three."""

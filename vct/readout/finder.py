@@ -40,8 +40,9 @@ class Finder(Part):
     organ's own spread and by `least_suv`, whichever is largest, and is hotter than the blood pool, below which readers
     see no disease (Deauville 2, Barrington 2014, doi 10.1200/JCO.2013.53.5229), or lies in a nodule that the CT shows
     in the lung; brain, heart, kidneys, bladder and bowel are left out. Regions grow from there over all neighbours that
-    exceed `grow` of that margin, and are cut apart at saddles lower than `saddle` of the lower summit. Defaults were
-    chosen on scans: `benchmarks/detection.md`.
+    exceed `grow` of that margin, and are cut apart at saddles lower than `saddle` of the lower summit; what is smaller
+    than `least_ml` is left, by default what a sphere of 1 cm holds, from which RECIST 1.1 measures (Eisenhauer 2009, doi
+    10.1016/j.ejca.2008.10.026). Defaults were chosen on scans: `benchmarks/detection.md`.
     """
 
     smoothing_mm: float = Field(default=5.0, ge=0.0, le=20.0, description="FWHM, against noise")
@@ -51,6 +52,7 @@ class Finder(Part):
     blood_pool: float = Field(default=1.0, ge=0.0, le=10.0, description="least uptake, over that of the aorta")
     grow: float = Field(default=0.4, gt=0.0, le=1.0, description="share of the margin down to which regions grow")
     saddle: float = Field(default=0.8, gt=0.0, le=1.0, description="share of the lower summit that joins two")
+    least_ml: float = Field(default=0.5, ge=0.0, le=100.0, description="least volume of a mark: a sphere of 1 cm")
     reach_mm: Triple = Field(default=(4.0, 4.0, 8.0), description="misregistration and breathing that are expected")
 
     def find(self, scan: Scan) -> tuple[Found, ...]:
@@ -91,6 +93,8 @@ class Finder(Part):
         found = []
         for hill in np.unique(hills[hot]):
             mask = hills == hill
+            if mask.sum() * scan.pet.grid.voxel_ml < self.least_ml:
+                continue
             peak = np.unravel_index(int(np.where(mask, excess, -np.inf).argmax()), mask.shape)
             index = tuple(int(at) + piece.start for at, piece in zip(peak, box, strict=True))
             organ = "body" if labels is None else NAMES.get(int(labels.data[index]), "body")
