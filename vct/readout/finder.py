@@ -41,8 +41,8 @@ class Finder(Part):
     see no disease (Deauville 2, Barrington 2014, doi 10.1200/JCO.2013.53.5229), or lies in a nodule that the CT shows
     in the lung; brain, heart, kidneys, bladder and bowel are left out. Regions grow from there over all neighbours that
     exceed `grow` of that margin, and are cut apart at saddles lower than `saddle` of the lower summit; what is smaller
-    than `least_ml` is left, by default what a sphere of 1 cm holds, from which RECIST 1.1 measures (Eisenhauer 2009, doi
-    10.1016/j.ejca.2008.10.026). Defaults were chosen on scans: `benchmarks/detection.md`.
+    than `least_ml` is left, by default what a sphere of 1 cm holds, from which RECIST 1.1 measures
+    (Eisenhauer 2009, doi 10.1016/j.ejca.2008.10.026). Defaults were chosen on scans: `benchmarks/detection.md`.
     """
 
     smoothing_mm: float = Field(default=5.0, ge=0.0, le=20.0, description="FWHM, against noise")
