@@ -1,4 +1,5 @@
-"""The shipped weights against their goals, with as little chance in it as can be had; writes a page.
+"""The shipped weights against their goals, with as little chance in it as can be had; writes a page, and beside it
+what `vct card --goals` reads.
 
     python benchmarks/cascade_goals.py WEIGHTS ATLAS WORK [--autopet ORGANS.csv --quantiles QUANTILES.csv] [--out PAGE]
 
@@ -37,6 +38,7 @@ from vct.engine.cascade.sampler import THOROUGH, code_noise
 from vct.engine.cascade.tissues import tissue_table
 from vct.records import Patient
 from vct.training.fidelity import AGE_BANDS
+from vct.training.goals import Goals
 from vct.training.population import DAY0, draw_patients
 
 ORGANS = ("liver", "spleen", "kidneys", "heart", "lungs")
@@ -327,6 +329,8 @@ def main() -> None:
         "",
     ]
     options.out.write_text("\n".join(lines) + "\n")
+    found = Goals(weights=engine.blueprint.hash, judged=len(judged), missed=tuple(missed))
+    options.out.with_suffix(".json").write_text(found.model_dump_json(indent=1) + "\n")
     print("\n".join(lines))
 
 

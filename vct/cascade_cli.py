@@ -221,10 +221,11 @@ def card(
     fresh: Annotated[Path | None, typer.Option(help="the same of fresh virtual patients, as a baseline")] = None,
     training: Annotated[Path | None, typer.Option(help="folder of the training, for its logs")] = None,
     picture: Annotated[list[Path] | None, typer.Option(help="a picture to show; may stand several times")] = None,
+    goals: Annotated[Path | None, typer.Option(help="what benchmarks/cascade_goals.py found, .json")] = None,
 ) -> None:
     """Write the model card of weights from what they carry and from fidelity tables."""
     verbs = _verbs("vct.training.card")
-    for text in verbs.write_card(weights, out, fidelity, mean, fresh, training, picture or ()):
+    for text in verbs.write_card(weights, out, fidelity, mean, fresh, training, picture or (), goals):
         typer.echo(f"missed: {text}")
     typer.echo(f"{out}, and fidelity.json in {weights}")
 

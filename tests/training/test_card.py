@@ -11,6 +11,7 @@ from vct.engine.cascade.measured import FILE, measured  # noqa: E402
 from vct.errors import InputError  # noqa: E402
 from vct.training.card import ORGANS, lacking, read_rows, write_card  # noqa: E402
 from vct.training.fidelity import as_table, compare  # noqa: E402
+from vct.training.goals import Goals  # noqa: E402
 from vct.training.organs import OrganNumber, write_numbers  # noqa: E402
 
 
@@ -108,6 +109,35 @@ def test_a_later_card_of_the_same_weights_remembers_their_training(folders, tmp_
     (weights / FILE).write_text(json.dumps(known | {"weights": "others"}))
     write_card(weights, tmp_path / "card.md")
     assert row not in (tmp_path / "card.md").read_text()
+
+
+def test_a_card_names_the_goals_that_are_missed_and_remembers_them(folders, tmp_path):
+    weights, _ = folders
+    goals, out = tmp_path / "goals.json", tmp_path / "card.md"
+    told = Goals(weights=checkpoint.load(weights, "anatomy").hash, judged=3, missed=("spleen volume: spread 1.15",))
+    goals.write_text(told.model_dump_json())
+    write_card(weights, out, goals=goals)
+    text = out.read_text()
+    assert "Of 3 tighter goals, 2 hold" in text
+    assert "\n- spleen volume: spread 1.15\n" in text
+    write_card(weights, out)
+    assert out.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("{}", "Field required"),
+        ("# page", "Invalid JSON"),
+        ('{"weights": "0", "judged": 3}', "tells of weights 0, not"),
+    ],
+)
+def test_goals_of_another_kind_or_of_other_weights_are_refused(folders, tmp_path, text, rule):
+    weights, _ = folders
+    (tmp_path / "goals.json").write_text(text)
+    with pytest.raises(InputError, match=rule):
+        write_card(weights, tmp_path / "card.md", goals=tmp_path / "goals.json")
+    assert not (tmp_path / "card.md").exists()
 
 
 def test_what_is_missing_is_named(folders, tmp_path):

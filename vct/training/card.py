@@ -20,6 +20,7 @@ from vct.engine.cascade.conditioning import AGE_YEARS, HEIGHT_CM, WEIGHT_KG
 from vct.engine.cascade.measured import FILE
 from vct.errors import InputError
 from vct.files import write_aside
+from vct.training.goals import Goals, read_goals
 from vct.training.journal import LOG
 from vct.training.organs import read_numbers
 
@@ -107,12 +108,14 @@ def write_card(
     fresh: Path | None = None,
     training: Path | None = None,
     pictures: Sequence[Path] = (),
+    goals: Path | None = None,
 ) -> list[str]:
     """Write the card to `out` and `fidelity.json` beside the weights; returns the criteria that are missed.
 
     `fidelity`, `mean` and `fresh` are folders of `vct fidelity`: the engine, the conditional mean alone, and fresh
-    virtual patients, each against the same held-out ones; `training` holds logs. What is not given stays as an earlier
-    card of the same stage 1 told it. Raises InputError when something named is missing or broken.
+    virtual patients, each against the same held-out ones; `training` holds logs; `goals` is what
+    `benchmarks/cascade_goals.py` found. What is not given stays as an earlier card of the same stage 1 told it. Raises
+    InputError when something named is missing or broken.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -129,6 +132,7 @@ def write_card(
     rows = tables.get("engine", [])
     warnings = _warnings(rows, lacking(fidelity)) if fidelity else before.warnings or _warnings(rows, [])
     logs = before.logs | (_logs(training) if training else {})
+    tighter = read_goals(goals, found[0].hash) if goals else before.goals
     template = Path(__file__).with_name("model-card.md.j2").read_text(encoding="utf-8")
     environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, autoescape=False)  # noqa: S701 - Markdown
     text = environment.from_string(template).render(
@@ -143,6 +147,7 @@ def write_card(
         },
         words=_WORDS,
         warnings=warnings,
+        goals=tighter,
         logs=logs.values(),
         pictures=[os.path.relpath(path, out.parent) for path in pictures],
         most=MOST_PERCENT,
@@ -156,6 +161,7 @@ def write_card(
         "baselines": {name: [asdict(row) for row in table] for name, table in tables.items() if name != "engine"},
         "warnings": warnings,
         "training": list(logs.values()),
+        "goals": tighter.model_dump(mode="json") if tighter else None,
     }
     write_aside(weights / FILE, json.dumps(known, indent=1, sort_keys=True).encode() + b"\n")
     write_aside(out, text.rstrip().encode() + b"\n")
@@ -214,11 +220,13 @@ def _covered(found: Iterable[Checkpoint]) -> list[Mapping[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """What an earlier card of the same weights told: rows by population, criteria missed, training logs by name."""
+    """What an earlier card of the same weights told: rows by population, criteria missed, training logs by name, and
+    tighter goals."""
 
     tables: dict[str, list[Row]]
     warnings: list[str]
     logs: dict[str, Mapping[str, Any]]
+    goals: Goals | None = None
 
     @staticmethod
     def of(weights: Path, digest: str) -> _Before:
@@ -228,7 +236,9 @@ class _Before:
             if known["weights"] == digest:
                 found = known["baselines"] | {"engine": known["rows"]}
                 tables = {name: [Row(**row) for row in table] for name, table in found.items()}
-                return _Before(tables, list(known["warnings"]), {log["name"]: log for log in known["training"]})
+                logs = {log["name"]: log for log in known["training"]}
+                goals = Goals.model_validate(known["goals"]) if known.get("goals") else None
+                return _Before(tables, list(known["warnings"]), logs, goals)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass
         return _Before({}, [], {})
