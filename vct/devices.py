@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+"""Numbers of glibc's `malloc.h`."""
+_KEPT_BYTES = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +56,16 @@ def memory_bytes() -> int:
     from distributed.system import MEMORY_LIMIT
 
     return int(MEMORY_LIMIT)
+
+
+def keep_freed_memory() -> bool:
+    """Let glibc keep up to 2 GiB of freed memory for what is asked for next, and say whether it does.
+
+    By default every large tensor goes back to the kernel, which clears its pages anew for the next one: half of the
+    time of a patient at 2 mm (`benchmarks/cascade_cost.md`). False without glibc; nothing changes there.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES))

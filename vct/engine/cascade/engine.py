@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from vct.devices import keep_freed_memory
 from vct.engine.cascade import blueprints
 from vct.engine.cascade.blueprints import AnatomyBlueprint, VoxelBlueprint
 from vct.engine.cascade.conditioning import demographics
@@ -80,6 +81,8 @@ class Cascade:
         the baseline that a generative model has to beat.
         """
         device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
+        if device == "cpu":
+            keep_freed_memory()
         blueprint = blueprints.load_blueprint(folder, device, mean)
         second = blueprints.load_superres(folder)
         fine = second is not None and spacing_mm < blueprint.finest_mm
