@@ -222,17 +222,11 @@ def _fit(job: Job, engine: Engine, out: Path, patients: int, workers: int) -> Me
 
 
 def _load_model(path: Path, protocol: Protocol) -> MeasurementModel:
-    from pydantic import ValidationError
-
     from vct.errors import InputError
+    from vct.part import read_json
     from vct.replicate.measurement import MeasurementModel
 
-    try:
-        found = MeasurementModel.model_validate_json(path.read_text())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except ValidationError as error:
-        raise InputError(f"{path}: is no measurement model of vct ({error.error_count()} errors)") from None
+    found = read_json(path, MeasurementModel, "measurement model of vct")
     wanted, known = [item.label for item in protocol.readouts], [fit.readout for fit in found.fits]
     if wanted != known:
         raise InputError(f"{path}: models {', '.join(known)}; this protocol reads {', '.join(wanted)}")

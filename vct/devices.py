@@ -11,6 +11,7 @@ from dataclasses import dataclass
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 """Numbers of glibc's `malloc.h`."""
 _KEPT_BYTES = 2**31 - 1
+"""The most that `mallopt`, which takes an int, can be told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Annotated, Any, Union
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, Union
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vct.errors import InputError
 
 
 class Part(BaseModel):
     """A frozen configuration whose fields are the YAML keys and whose one method does the work."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+
+Kind = TypeVar("Kind", bound=Part)
+
+
+def read_json(path: Path, kind: type[Kind], what: str) -> Kind:
+    """A part that `vct` itself wrote as JSON. Raises InputError where the file cannot be read or is no `what`."""
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except ValidationError as error:
+        first = error.errors()[0]["msg"]
+        raise InputError(f"{path}: is no {what} ({error.error_count()} errors; the first: {first})") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from vct.errors import InputError
-from vct.part import Part
+from vct.part import Part, read_json
 
 
 class Goals(Part):
@@ -20,13 +20,7 @@ class Goals(Part):
 
 def read_goals(path: Path, digest: str) -> Goals:
     """Raises InputError where the file is missing, broken or tells of weights of another hash."""
-    try:
-        found = Goals.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValidationError as error:
-        told = error.errors()[0]["msg"]
-        raise InputError(f"{path}: not the .json that benchmarks/cascade_goals.py writes ({told})") from error
+    found = read_json(path, Goals, "findings of benchmarks/cascade_goals.py")
     if found.weights != digest:
         raise InputError(f"{path}: tells of weights {found.weights[:8]}, not of {digest[:8]}")
     return found
